@@ -1,0 +1,28 @@
+"""ganzoo: the model zoo of generative adversarial networks for Keras 3 and TensorFlow."""
+
+from ganzoo import callbacks, data
+from ganzoo.config import Recipe, build, list_recipes, load_recipe
+from ganzoo.errors import InputError
+from ganzoo.exporting import export, export_run
+from ganzoo.gan import GAN
+from ganzoo.registry import list_models, register
+from ganzoo.training import restored, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GAN",
+    "InputError",
+    "Recipe",
+    "build",
+    "callbacks",
+    "data",
+    "export",
+    "export_run",
+    "list_models",
+    "list_recipes",
+    "load_recipe",
+    "register",
+    "restored",
+    "train",
+]

@@ -1,0 +1,64 @@
+"""Networks by name: functions that return Keras models, and the specifications that recipes give them."""
+
+import inspect
+from collections.abc import Callable, Mapping
+
+import keras
+
+from ganzoo.errors import InputError, did_you_mean
+from ganzoo.networks import discriminators, generators
+
+GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp}
+DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
+# What a convolutional network hands on to the MLP that stands in for it on points [B, D].
+SHARED_OPTIONS = ("activation", "minibatch_kernels", "minibatch_dim")
+
+
+def architectures(role: str) -> Mapping[str, Callable]:
+    """Returns the networks that can play `role`: generators for "generator", else discriminators."""
+    return GENERATORS if role == "generator" else DISCRIMINATORS
+
+
+def builder(role: str, spec: Mapping) -> Callable:
+    """Returns the function that `spec` names.
+
+    Raises:
+        InputError: if the architecture or one of its options is unknown.
+    """
+    known = architectures(role)
+    name = spec.get("architecture")
+    if name not in known:
+        raise InputError(
+            f"networks.{role}.architecture={name!r} is unknown; {did_you_mean(str(name), known)}"
+        )
+    options = set(inspect.signature(known[name]).parameters) - {"image_shape", "latent_dim", "seed", "name"}
+    for key in spec:
+        if key != "architecture" and key not in options:
+            raise InputError(f"networks.{role}.{key} is unknown to {name!r}; {did_you_mean(key, options)}")
+    return known[name]
+
+
+def network(
+    role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: int, seed: int
+) -> keras.Model:
+    """Returns the network of `role`: latents [B, latent_dim] to images, or images to scores [B, 1].
+
+    Args:
+        role: the player whose network it is; its name, too.
+        spec: `{"architecture": name, **options}`.
+        image_shape: (H, W, C), or (D,) for points, where an MLP stands in for a convolutional network.
+        latent_dim: numbers a latent.
+        seed: of the initial weights.
+
+    Raises:
+        InputError: if the specification names something unknown.
+    """
+    function = builder(role, spec)
+    options = {key: value for key, value in spec.items() if key != "architecture"}
+    if len(image_shape) == 1 and spec["architecture"] != "mlp":
+        function = architectures(role)["mlp"]
+        kept = set(SHARED_OPTIONS) & set(inspect.signature(function).parameters)
+        options = {key: value for key, value in options.items() if key in kept}
+    if role == "generator":
+        options["latent_dim"] = latent_dim
+    return function(tuple(image_shape), seed=seed, name=role, **options)

@@ -1,0 +1,26 @@
+"""What one replica knows of the others under `tf.distribute`; without a strategy there is one replica."""
+
+import tensorflow as tf
+
+
+def replica_count() -> int:
+    """Returns how many replicas train in step."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def replica_id() -> tf.Tensor | int:
+    """Returns the number of this replica, 0 to `replica_count() - 1`; 0 outside of a replica."""
+    context = tf.distribute.get_replica_context()
+    return 0 if context is None or replica_count() == 1 else context.replica_id_in_sync_group
+
+
+def gathered(rows: tf.Tensor) -> tf.Tensor:
+    """Returns the rows of all replicas in order, [replicas * n, ...]; differentiable, also twice."""
+    count = replica_count()
+    if count == 1:
+        return rows
+    # `all_gather` has no second derivative: rows put into zeros, then summed, have.
+    places = tf.one_hot(replica_id(), count, dtype=rows.dtype)
+    placed = tf.reshape(places, [count] + [1] * rows.shape.rank) * rows[None]
+    total = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, placed)
+    return tf.reshape(total, tf.concat([[-1], tf.shape(rows)[1:]], 0))

@@ -1,0 +1,116 @@
+"""Scores as records: a number together with all that must be alike before it compares with another."""
+
+import json
+import os
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from ganzoo.errors import InputError, did_you_mean
+from ganzoo.files import write_text
+from ganzoo.settings import explained
+
+_FROZEN = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class Score:
+    """One number and the counts it rests on.
+
+    Args:
+        metric: `<metric>/<evaluator>` where a network was asked, else `<metric>`. A leading `real_` marks
+            what real examples get.
+        value: In the unit that the metric's function documents; finite.
+        spread: Standard deviation of the value over `splits` or repetitions; None where it was taken once.
+        generated: Number of generated examples in it; 0 for what real ones get.
+        real: Number of real examples in it, of all splits together.
+    """
+
+    metric: str
+    value: FiniteFloat
+    generated: NonNegativeInt
+    real: NonNegativeInt
+    spread: FiniteFloat | None = None
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class ScoreRecord:
+    """All scores of one evaluation and the conditions they share.
+
+    Args:
+        scores: One per metric.
+        recipe: Recipe that the model was trained by; None if it was by none.
+        variant: Registry name of its GAN.
+        step: Rounds of training behind it.
+        checkpoint: Whether it is the last one or the best one by some score: a best one is a chosen one.
+        averaged: Whether the generator's weights are averaged over training.
+        training_seed: Seed of the training run.
+        seed: Seed of the generated examples, and of the choice of real ones.
+        dataset: Name of the data set, with its version if it has one.
+        dataset_hash: Hash of the data that were used, both splits.
+        split: Held-out split.
+        train_split: Split that floors, memorisation checks and the evaluator were made from.
+        preparation: How the examples were made alike: `resizing`, `rounding`, `truncation`.
+        evaluator: Name of the network that was asked; None for points.
+        evaluator_hash: SHA-256 of its weights.
+        evaluator_accuracy: On the held-out split, 0 to 1.
+        versions: Package name to version, of the process that evaluated.
+        created: When, UTC.
+    """
+
+    scores: tuple[Score, ...]
+    recipe: str | None
+    variant: str
+    step: NonNegativeInt
+    checkpoint: Literal["last", "best"]
+    averaged: bool
+    training_seed: int
+    seed: int
+    dataset: str
+    dataset_hash: str
+    split: str
+    train_split: str
+    preparation: dict[str, str]
+    versions: dict[str, str]
+    created: datetime
+    evaluator: str | None = None
+    evaluator_hash: str | None = None
+    evaluator_accuracy: FiniteFloat | None = None
+
+    def score(self, metric: str) -> Score:
+        """Returns the score of that name."""
+        named = {score.metric: score for score in self.scores}
+        if metric not in named:
+            raise InputError(f"the record has no score {metric!r}; {did_you_mean(metric, named)}")
+        return named[metric]
+
+
+_SCHEMA = TypeAdapter(ScoreRecord)
+
+
+def save_record(record: ScoreRecord, path: str | os.PathLike) -> Path:
+    """Writes the record as JSON and returns the path; a reader sees the whole file or none."""
+    write_text(path, _SCHEMA.dump_json(record, indent=2).decode() + "\n")
+    return Path(path)
+
+
+def load_record(path: str | os.PathLike) -> ScoreRecord:
+    """Returns the record that `save_record` wrote.
+
+    Raises:
+        InputError: If the file is missing or is no such record.
+    """
+    where = f"score record {os.fspath(path)!r}"
+    try:
+        return _SCHEMA.validate_python(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{where}: {error.strerror}; give the path of a written record") from None
+    except ValidationError as error:
+        names = [each.name for each in fields(ScoreRecord)]
+        raise InputError(f"{explained(error, where, names)}; evaluate the model again") from None
+    except ValueError as error:
+        raise InputError(f"{where}: not JSON ({error}); evaluate the model again") from None

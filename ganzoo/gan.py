@@ -1,0 +1,396 @@
+"""The engine: a GAN is a game of named players, each with a network, an optimizer and terms to minimise."""
+
+import functools
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganzoo import data, settings
+from ganzoo.callbacks import check_callbacks
+from ganzoo.distribution import replica_count
+from ganzoo.errors import InputError, did_you_mean
+from ganzoo.networks import network
+from ganzoo.noise import PRIORS, Stream, latents
+from ganzoo.objectives import OBJECTIVES
+from ganzoo.optimizers import optimizer
+from ganzoo.penalties import FORMS, POINTS, squared_gradient_norms
+from ganzoo.sampling import samples
+from ganzoo.settings import Momentum, NonNegativeFloat, NonNegativeInt, PositiveInt, Sizes, one_of
+
+Terms = dict[str, tf.Tensor]
+
+
+class GAN(keras.Model):
+    """A game between a generator and its opponents, trained by `fit` as any Keras model.
+
+    One `train_step` is one round: `discriminator_steps` updates of the opponents, each on a fresh batch, then
+    one of the generator. A variant overrides the lowest rung that differs: class defaults, `<player>_terms`,
+    `make_fake`, `opponents`, `train_step`.
+
+    Args:
+        image_shape: (H, W, C), or (D,) for points; `fit` takes it from the data if not given.
+        latent_dim: numbers a latent.
+        prior: of the latents: `"normal"`, N(0, I), or `"uniform"`, U(-1, 1).
+        networks: player -> options laid over the class's `default_networks`, or player -> a Keras model.
+        objective: a name in `ganzoo.objectives.OBJECTIVES`.
+        penalty: where opponents' gradients are penalised, a name in `ganzoo.penalties.POINTS`; None: nowhere.
+        penalty_form: what is asked of their norm, a name in `ganzoo.penalties.FORMS`.
+        penalty_weight: factor of the penalty.
+        penalty_target: the norm asked for; its square, for the form `"one_sided"`.
+        penalty_noise_scale: reach of the rules that add noise, in their units; None: their own.
+        discriminator_steps: opponents' updates a round, each on a fresh batch.
+        simultaneous: take every player's gradient before applying the first.
+        instance_noise: standard deviation of Gaussian noise on all that opponents see (arXiv:1701.04862).
+        instance_noise_steps: rounds in which it falls to 0 linearly; 0: it stays.
+        ema_momentum: of the averaged generator, which samples; 0: the last weights sample.
+        seed: of initial weights and of all noise.
+        name, dtype, trainable: of `keras.Model`.
+
+    Raises:
+        InputError: if a setting is unknown, of a wrong type, or impossible.
+    """
+
+    image_shape: Sizes | None = None
+    latent_dim: PositiveInt = 128
+    prior: Annotated[str, one_of(PRIORS)] = "normal"
+    networks: Mapping[str, Mapping | keras.Model] | None = None
+    objective: Annotated[str, one_of(OBJECTIVES)] = "non_saturating"
+    penalty: Annotated[str, one_of(POINTS)] | None = None
+    penalty_form: Annotated[str, one_of(FORMS)] = "two_sided"
+    penalty_weight: NonNegativeFloat = 10.0
+    penalty_target: NonNegativeFloat = 1.0
+    penalty_noise_scale: NonNegativeFloat | None = None
+    discriminator_steps: PositiveInt = 1
+    simultaneous: bool = False
+    instance_noise: NonNegativeFloat = 0.0
+    instance_noise_steps: NonNegativeInt = 0
+    ema_momentum: Momentum = 0.999
+    seed: NonNegativeInt = 0
+
+    opponents: ClassVar[tuple[str, ...]] = ("discriminator",)
+    default_networks: ClassVar[Mapping[str, Mapping]] = {
+        "generator": {"architecture": "dcgan"},
+        "discriminator": {"architecture": "dcgan"},
+    }
+    variant: ClassVar[str] = "gan"  # the registered name
+    # The keys that each player's hook returns, besides "penalty".
+    terms: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "discriminator": ("adversarial",),
+        "generator": ("adversarial",),
+    }
+
+    def __init__(self, *, name=None, dtype=None, trainable=True, **given):
+        super().__init__(name=name or self.variant, dtype=dtype, trainable=trainable)
+        for key, value in settings.validated(type(self), GAN, given).items():
+            setattr(self, key, MappingProxyType(value) if isinstance(value, dict) else value)
+        for player in set(self.networks or ()) - set(self.players):
+            raise InputError(f"networks.{player}: no such player; {did_you_mean(player, self.players)}")
+        self.optimizers = {}
+        self.step = self.add_weight(
+            name="step", shape=(), dtype="int64", initializer="zeros", trainable=False,
+            aggregation="only_first_replica",
+        )  # fmt: skip
+        names = [f"{player}/{term}" for player in self.players for term in self.term_names(player)]
+        self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", *names)]
+        if self.image_shape:
+            self.build((None, *self.image_shape))
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = settings.signature(cls, GAN)
+
+    # The players.
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """The opponents, in order, and the generator; each trains the network of its name."""
+        return (*self.opponents, "generator")
+
+    def term_names(self, player: str) -> tuple[str, ...]:
+        """Returns the names of what `player` minimises; logged as `player/name`."""
+        penalised = self.penalty and player in self.opponents
+        return (*self.terms[player], "penalty") if penalised else tuple(self.terms[player])
+
+    def discriminator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
+        """Returns what the discriminator minimises: named, weighted scalars."""
+        loss = OBJECTIVES[self.objective].discriminator(self.scores(real), self.scores(fake))
+        return {"adversarial": loss} | self.penalty_terms("discriminator", real, fake, noise)
+
+    def generator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
+        """Returns what the generator minimises: named, weighted scalars."""
+        return {"adversarial": OBJECTIVES[self.objective].generator(self.scores(fake))}
+
+    def penalty_terms(self, opponent: str, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
+        """Returns the weighted gradient penalty of an opponent; nothing if there is no penalty."""
+        if not self.penalty:
+            return {}
+        points = POINTS[self.penalty](real, fake, noise, self.penalty_noise_scale)
+        norms = squared_gradient_norms(lambda x: self.scores(x, opponent), points)
+        return {"penalty": self.penalty_weight * FORMS[self.penalty_form](norms, self.penalty_target)}
+
+    def scores(self, images: tf.Tensor, opponent: str = "discriminator") -> tf.Tensor:
+        """Returns an opponent's scores, float32 [B, 1], unbounded."""
+        return getattr(self, opponent)(images, training=True)
+
+    def make_fake(self, count: tf.Tensor, noise: Stream) -> tf.Tensor:
+        """Returns what counts as fake, [count, H, W, C] in [-1, 1]."""
+        return self.generator(noise.latents(count, self.latent_dim, self.prior), training=True)
+
+    def seen(self, images: tf.Tensor, noise: Stream, purpose: str) -> tf.Tensor:
+        """Returns `images` as opponents see them: under instance noise, if there is any."""
+        if not self.instance_noise:
+            return images
+        level = self.instance_noise
+        if self.instance_noise_steps:
+            level *= tf.nn.relu(1.0 - tf.cast(self.step.value, tf.float32) / self.instance_noise_steps)
+        return images + level * noise.normal(purpose, (tf.shape(images)[0], *images.shape[1:]))
+
+    # The round.
+
+    def train_step(self, batch) -> dict[str, tf.Tensor]:
+        """Plays one round; returns the epoch's mean of every term so far."""
+        real = self.rounds(batch)
+        step = self.step.value
+        for number in range(self.discriminator_steps):
+            last = number == self.discriminator_steps - 1
+            players = self.players if self.simultaneous and last else self.opponents
+            self.update(players, real[:, number], Stream(self.seed, step, f"opponents/{number}"))
+        if not self.simultaneous:
+            self.update(("generator",), real[:, -1], Stream(self.seed, step, "generator"))
+        self.average_generator()
+        self.step.assign_add(1)
+        return {tracker.name: tracker.result() for tracker in self.trackers}
+
+    def test_step(self, batch) -> dict[str, tf.Tensor]:
+        """Returns the terms on held-out data; of what training changes, nothing changes."""
+        real = self.rounds(batch)[:, 0]
+        batches = self.trackers[0].count.value
+        with keras.StatelessScope():
+            values = self.gradients(self.players, real, Stream(self.seed, batches, "test"))[1]
+        self.track(values)
+        return {tracker.name: tracker.result() for tracker in self.trackers}
+
+    def rounds(self, batch) -> tf.Tensor:
+        """Returns the images of a batch as [B, discriminator_steps, ...]."""
+        images = keras.utils.unpack_x_y_sample_weight(batch)[0]
+        return images if images.shape.rank == len(self.image_shape) + 2 else images[:, None]
+
+    def update(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> None:
+        """Takes one optimizer step for each of `players`, all on one batch and from the same weights."""
+        gradients, values = self.gradients(players, real, noise)
+        self.apply(gradients)
+        self.track(values)
+
+    def gradients(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> tuple[dict, Terms]:
+        """Returns player -> gradients of its summed terms, and the terms as `player/name`."""
+        count = tf.shape(real)[0]
+        real = self.seen(real, noise, "real")
+        if players != ("generator",):
+            fake = self.seen(self.make_fake(count, noise), noise, "fake")
+        gradients, values = {}, {}
+        for player in players:
+            with tf.GradientTape() as tape:
+                if player == "generator":
+                    fake = self.seen(self.make_fake(count, noise), noise, "fake")
+                terms = getattr(self, f"{player}_terms")(real, fake, noise)
+                # Optimizers sum gradients over replicas, of which each has the mean over its own rows.
+                loss = self.optimizers[player].scale_loss(tf.add_n(list(terms.values())) / replica_count())
+            gradients[player] = tape.gradient(loss, getattr(self, player).trainable_variables)
+            values |= {f"{player}/{name}": value for name, value in terms.items()}
+        return gradients, values
+
+    def apply(self, gradients: Mapping[str, list]) -> None:
+        """Applies player -> gradients, after the last of them is complete."""
+        # Without the barrier TensorFlow's graph optimizer may let a write overtake a read of a penalty.
+        with tf.control_dependencies([g for player in gradients.values() for g in player if g is not None]):
+            gradients = tf.nest.map_structure(lambda g: g if g is None else tf.identity(g), dict(gradients))
+        for player, values in gradients.items():
+            self.optimizers[player].apply(values, getattr(self, player).trainable_variables)
+
+    def track(self, values: Terms) -> None:
+        """Adds the terms of one update to the epoch's means; `loss` is their sum over all players."""
+        for tracker in self.trackers[1:]:
+            if tracker.name in values:
+                tracker.update_state(values[tracker.name])
+        self.trackers[0].update_state(tf.add_n(list(values.values())))
+
+    def average_generator(self) -> None:
+        """Moves the averaged generator towards the generator; the momentum warms up over the first rounds."""
+        step = tf.cast(self.step.value, tf.float32)
+        momentum = tf.minimum(self.ema_momentum, (1.0 + step) / (10.0 + step))
+        for average, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
+            average.assign(weight + momentum * (average - weight))
+
+    # What Keras asks of a model.
+
+    def build(self, input_shape) -> None:
+        """Builds networks and optimizers for data of `input_shape` (None, H, W, C) or (None, D)."""
+        self.image_shape = tuple(input_shape[1:])
+        for number, player in enumerate(self.players):
+            setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
+        generator = self.generator
+        self.averaged_generator = type(generator).from_config(
+            generator.get_config() | {"name": "averaged_generator"}
+        )
+        self.averaged_generator.set_weights(generator.get_weights())
+        self.averaged_generator.trainable = False
+        self.build_optimizers()
+        self.sampler = tf.function(self.sample)
+        self.built = True
+
+    def network_of(self, player: str, seed: int) -> keras.Model:
+        """Returns the network of a player: the given model, or one built from its specification."""
+        given = (self.networks or {}).get(player, {})
+        if isinstance(given, keras.Model):
+            return given
+        spec = {**self.default_networks[player], **given}
+        return network(player, spec, self.image_shape, self.latent_dim, seed)
+
+    def compile(self, optimizers="adam", jit_compile: bool = False, **kwargs) -> None:
+        """Configures training.
+
+        Args:
+            optimizers: for all players, or player -> for each: a name, a Keras optimizer, or a mapping of
+                `name` and its arguments.
+            jit_compile: compile the round with XLA.
+            **kwargs: `run_eagerly`, `steps_per_execution`: as in `keras.Model.compile`.
+
+        Raises:
+            InputError: if a player is unknown or left out, or an optimizer is impossible.
+        """
+        if "optimizer" in kwargs:
+            raise InputError("optimizer=: a GAN has one a player; give optimizers=, for all or by player")
+        specs = optimizers
+        if not (isinstance(specs, Mapping) and set(specs) & set(self.players)):
+            specs = {player: optimizers for player in self.players}
+        for player in set(specs) ^ set(self.players):
+            raise InputError(f"optimizers.{player}: the players are {', '.join(self.players)}; give each one")
+        self.optimizers = {player: optimizer(specs[player]) for player in self.players}
+        self._compile_options = dict(jit_compile=jit_compile, **kwargs)
+        super().compile(optimizer=None, **self._compile_options)
+        if self.built:
+            self.build_optimizers()
+
+    def build_optimizers(self) -> None:
+        """Creates the optimizers' variables: before tracing, and before any weights are loaded."""
+        for player, player_optimizer in self.optimizers.items():
+            player_optimizer.build(getattr(self, player).trainable_variables)
+
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, *, validation_data=None, callbacks=None, **kwargs
+    ):
+        """Trains on images or points in any usual form (see `ganzoo.data.adapt`); labels are ignored.
+
+        The rest is as in `keras.Model.fit`; an epoch's steps are rounds.
+
+        Raises:
+            InputError: if the data or a callback cannot be used; the message says why and what to do.
+        """
+        check_callbacks(callbacks)
+        batches = self.prepared(x, y, batch_size, self.discriminator_steps)
+        if validation_data is not None:
+            pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            validation_data = self.prepared(*pair, batch_size=batch_size)
+        return super().fit(
+            batches, epochs=epochs, validation_data=validation_data, callbacks=callbacks, **kwargs
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Returns the terms on held-out data, by name with `return_dict=True`."""
+        return super().evaluate(self.prepared(x, y, batch_size), **kwargs)
+
+    def prepared(self, x, y=None, batch_size=None, batches_per_round: int = 1) -> tf.data.Dataset:
+        """Returns the data as batches of one round, and builds the networks for their shape if there are none."""
+        strategy = self.distribute_strategy
+        if isinstance(x, data.Examples | data.Density):
+            step = int(self.step.numpy())  # a resumed run goes on in the data, too
+            batches = data.training_batches(x, batch_size or 64, self.seed, step, batches_per_round)
+        else:
+            batches = data.adapt(
+                x, y, batch_size=batch_size, batches_per_round=batches_per_round,
+                replicas=strategy.num_replicas_in_sync, seed=self.seed,
+            )  # fmt: skip
+        shape = data.image_shape_of(batches, batches_per_round)
+        if self.image_shape is None:
+            with strategy.scope():
+                self.build((None, *shape))
+        elif shape != self.image_shape:
+            raise InputError(f"images are {shape}, the model is built for {self.image_shape}; resize them")
+        return batches
+
+    def get_config(self) -> dict:
+        """Returns the settings, with the image shape that the data gave."""
+        config = {name: getattr(self, name) for name in settings.declared(type(self), GAN)}
+        if self.networks:
+            models = keras.saving.serialize_keras_object
+            config["networks"] = {
+                player: models(given) if isinstance(given, keras.Model) else dict(given)
+                for player, given in self.networks.items()
+            }
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict):
+        """Returns the model of a config, with networks if it has an image shape."""
+        networks = {
+            player: keras.saving.deserialize_keras_object(given) if "class_name" in given else given
+            for player, given in (config.get("networks") or {}).items()
+        }
+        return cls(**{**config, "networks": networks or None})
+
+    def get_build_config(self) -> None:
+        """Returns nothing: the image shape in the config builds the networks."""
+
+    def get_compile_config(self) -> dict:
+        """Returns what `compile` was given, with the optimizers as they are."""
+        optimizers = {p: keras.saving.serialize_keras_object(o) for p, o in self.optimizers.items()}
+        return {"optimizers": optimizers, **self._compile_options}
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles as a saved model was."""
+        optimizers = {p: keras.saving.deserialize_keras_object(o) for p, o in config["optimizers"].items()}
+        self.compile(**{**config, "optimizers": optimizers})
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over the epoch: of every term, and of `loss`, their sum, for what watches for NaN."""
+        return self.trackers
+
+    def call(self, latents: tf.Tensor) -> tf.Tensor:
+        """Returns images [B, H, W, C] in [-1, 1] of the averaged generator for latents [B, latent_dim]."""
+        return self.averaged_generator(latents, training=False)
+
+    def sample(
+        self, seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor, averaged: bool = True
+    ) -> tf.Tensor:
+        """Returns uint8 images [B, H, W, C] (float32 points [B, D]); row i of (seed, index)[i] alone.
+
+        What `generate` calls and what is exported. Args: int64 [B], int64 [B], float32 [B] (see `latents`).
+        """
+        generator = self.averaged_generator if averaged else self.generator
+        latent = latents(seed, index, self.latent_dim, prior=self.prior, truncation=truncation)
+        values = generator(latent, training=False)
+        return data.pixels(values) if len(self.image_shape) == 3 else values
+
+    def generate(
+        self, n: int, seed: int = 0, *, truncation: float = math.inf, averaged: bool = True
+    ) -> np.ndarray:
+        """Returns the images 0 to n - 1 of `seed`, uint8 [n, H, W, C] (points float32 [n, D]).
+
+        Args:
+            n: how many; image i is the same whatever n is.
+            seed: any int64.
+            truncation: standard deviations at which the latents are cut; less is safer and more alike.
+            averaged: from the averaged generator, else from the last weights.
+
+        Raises:
+            InputError: if the model has no networks yet, or an argument is impossible.
+        """
+        if self.image_shape is None:
+            raise InputError("the model has no networks yet: fit it, or build it with image_shape=")
+        return samples(functools.partial(self.sampler, averaged=averaged), n, seed, truncation=truncation)

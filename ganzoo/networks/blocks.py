@@ -1,0 +1,57 @@
+"""Pieces that generators and discriminators share: named, seeded layers; activations; batch norm."""
+
+import keras
+from keras import layers
+
+from ganzoo.errors import InputError, did_you_mean
+
+ACTIVATIONS = ("leaky_relu", "relu", "selu", "tanh")
+INITIALIZERS = {
+    "he_uniform": keras.initializers.HeUniform,
+    "lecun_normal": keras.initializers.LecunNormal,
+    "normal": keras.initializers.RandomNormal,
+    "orthogonal": keras.initializers.Orthogonal,
+}
+
+
+class Layers:
+    """Makes the layers of one network; names and initial weights depend on their order and the seed alone.
+
+    Keras' own names count up through a process, and a saved model is loaded by name.
+
+    Args:
+        initializer: of the kernels, a name in `INITIALIZERS`.
+        seed: of the initial weights.
+        **options: of the initializer.
+    """
+
+    def __init__(self, initializer: str, seed: int, **options: float):
+        self.initializer = initializer
+        self.seed = seed
+        self.options = options
+        self.count = 0
+
+    def __call__(self, layer: type[layers.Layer], *args, **kwargs) -> layers.Layer:
+        """Returns `layer(*args, **kwargs)`, named by its kind and number."""
+        self.count += 1
+        return layer(*args, **{"name": f"{layer.__name__.lower()}_{self.count}", **kwargs})
+
+    def weighted(self, layer: type[layers.Layer], *args, **kwargs) -> layers.Layer:
+        """Returns a layer with a kernel, `layer(*args, **kwargs)`, with initial weights of its own."""
+        seed = (1_000 * self.seed + self.count) % 2**31
+        kernel = INITIALIZERS[self.initializer](seed=seed, **self.options)
+        return self(layer, *args, **{"kernel_initializer": kernel, **kwargs})
+
+    def activation(self, name: str) -> layers.Layer:
+        """Returns the activation `name`; leaky ReLU has slope 0.2, the custom of GANs.
+
+        Raises:
+            InputError: if the activation is unknown.
+        """
+        if name not in ACTIVATIONS:
+            raise InputError(f"activation={name!r} is unknown; {did_you_mean(name, ACTIVATIONS)}")
+        return self(layers.LeakyReLU, 0.2) if name == "leaky_relu" else self(layers.Activation, name)
+
+    def batch_norm(self, scale: bool = True) -> layers.Layer:
+        """Returns batch norm with Chainer's momentum 0.9 and epsilon 2e-5: Keras' 0.99 lags behind a GAN."""
+        return self(layers.BatchNormalization, momentum=0.9, epsilon=2e-5, scale=scale)

@@ -1,0 +1,141 @@
+"""Discriminators: images [B, H, W, C] in [-1, 1], or points [B, D], to scores [B, 1], unbounded float32."""
+
+import math
+
+import keras
+from keras import layers
+
+from ganzoo.layers import MinibatchDiscrimination
+from ganzoo.networks.blocks import Layers
+
+
+def scored(
+    inputs: keras.KerasTensor,
+    features: keras.KerasTensor,
+    minibatch: tuple[int, int],
+    make: Layers,
+    name: str,
+) -> keras.Model:
+    """Returns the model from `inputs` to scores: minibatch discrimination, if any kernels, then one unit."""
+    kernels, dimension = minibatch
+    if kernels:
+        kernel = keras.initializers.RandomNormal(stddev=0.02, seed=make.seed)
+        layer = make(MinibatchDiscrimination, kernels, dimension, kernel_initializer=kernel)
+        features = layer(features)
+    scores = make.weighted(layers.Dense, 1, dtype="float32", name="scores")(features)
+    return keras.Model(inputs, scores, name=name)
+
+
+def dcgan(
+    image_shape: tuple[int, int, int],
+    *,
+    width: int = 64,
+    activation: str = "leaky_relu",
+    normalized: bool = True,
+    minibatch_kernels: int = 0,
+    minibatch_dim: int = 5,
+    seed: int = 0,
+    name: str = "discriminator",
+) -> keras.Model:
+    """Returns the seven-convolution discriminator of chainer-gan-lib.
+
+    Convolutions 3x3, then 4x4 of stride 2 and 3x3 in turn, from `width` to 8 `width` filters; batch norm
+    (offset only) on all but the first. 5.86 M weights at 32x32x3 and width 64.
+
+    Args:
+        image_shape: (H, W, C).
+        width: filters of the first convolution.
+        activation: with `"selu"` weights are LeCun normal, which its fixed point needs; else N(0, 0.02^2).
+        normalized: batch norm; leave it out with SELU and with gradient penalties.
+        minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
+        minibatch_dim: numbers a kernel.
+        seed: of the initial weights.
+        name: of the model.
+
+    Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
+    """
+    selu = activation == "selu"
+    make = Layers("lecun_normal", seed) if selu else Layers("normal", seed, stddev=0.02)
+    images = keras.Input(image_shape, name="images")
+    x = make.activation(activation)(make.weighted(layers.Conv2D, width, 3, padding="same")(images))
+    for factor, size, stride in ((2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2), (8, 3, 1)):
+        x = make.weighted(
+            layers.Conv2D, factor * width, size, stride, padding="same", use_bias=not normalized
+        )(x)
+        x = make.activation(activation)(make.batch_norm(scale=False)(x) if normalized else x)
+    features = make(layers.Flatten)(x)
+    return scored(images, features, (minibatch_kernels, minibatch_dim), make, name)
+
+
+def resnet(
+    image_shape: tuple[int, int, int],
+    *,
+    width: int = 128,
+    activation: str = "relu",
+    minibatch_kernels: int = 0,
+    minibatch_dim: int = 5,
+    seed: int = 0,
+    name: str = "discriminator",
+) -> keras.Model:
+    """Returns the residual critic of chainer-gan-lib: four blocks of one width, two of stride 2, no norm.
+
+    At 32x32 it ends in 8x8x128 = 8,192 features: 5.64 M weights with 100 minibatch kernels of dimension 5.
+
+    Args:
+        image_shape: (H, W, C).
+        width: filters of every convolution.
+        activation: with `"selu"` weights are LeCun normal and each residual sum is scaled by 1/sqrt(2), or the
+            sum would leave SELU's fixed point; else He uniform.
+        minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
+        minibatch_dim: numbers a kernel.
+        seed: of the initial weights.
+        name: of the model.
+
+    Source: Gulrajani et al. 2017, arXiv:1704.00028, appendix; https://github.com/pfnet-research/chainer-gan-lib.
+    """
+    selu = activation == "selu"
+    make = Layers("lecun_normal" if selu else "he_uniform", seed)
+
+    def conv(x, size=3, stride=1):
+        return make.weighted(layers.Conv2D, width, size, stride, padding="same")(x)
+
+    def block(x, *, first=False, stride=1):
+        branch = conv(x if first else make.activation(activation)(x))
+        branch = make.activation(activation)(branch)
+        branch = conv(branch, 4, 2) if stride == 2 else conv(branch)
+        total = make(layers.Add)([branch, conv(x, 4, 2) if stride == 2 else x])
+        return make(layers.Rescaling, 1 / math.sqrt(2))(total) if selu else total
+
+    images = keras.Input(image_shape, name="images")
+    x = block(images, first=True, stride=2)
+    x = block(x, stride=2)
+    x = block(block(x))
+    features = make(layers.Flatten)(make.activation(activation)(x))
+    # The sum of four blocks is large, and a first score far from 0 would saturate the loss.
+    make.initializer, make.options = "normal", {"stddev": 0.02}
+    return scored(images, features, (minibatch_kernels, minibatch_dim), make, name)
+
+
+def mlp(
+    image_shape: tuple[int, ...],
+    *,
+    width: int = 128,
+    depth: int = 1,
+    activation: str = "relu",
+    minibatch_kernels: int = 0,
+    minibatch_dim: int = 5,
+    seed: int = 0,
+    name: str = "discriminator",
+) -> keras.Model:
+    """Returns `depth` dense layers of `width` on the flattened input; orthogonal weights of gain 0.8.
+
+    Points are divided by 4 first, as in the toy experiments of Metz et al. 2016, arXiv:1611.02163.
+    With `activation="selu"` weights are LeCun normal.
+    """
+    selu = activation == "selu"
+    make = Layers("lecun_normal", seed) if selu else Layers("orthogonal", seed, gain=0.8)
+    inputs = keras.Input(image_shape, name="images")
+    x = make(layers.Flatten)(inputs) if len(image_shape) > 1 else make(layers.Rescaling, 1 / 4)(inputs)
+    for _ in range(depth):
+        x = make.activation(activation)(make.weighted(layers.Dense, width)(x))
+    return scored(inputs, x, (minibatch_kernels, minibatch_dim), make, name)

@@ -1,0 +1,68 @@
+"""Generators: latents [B, latent_dim] to images [B, H, W, C] in [-1, 1], or to points [B, D] of any range."""
+
+import math
+
+import keras
+from keras import layers
+
+from ganzoo.networks.blocks import Layers
+
+
+def dcgan(
+    image_shape: tuple[int, int, int],
+    *,
+    latent_dim: int,
+    width: int = 64,
+    seed: int = 0,
+    name: str = "generator",
+) -> keras.Model:
+    """Returns the seven-layer DCGAN generator of chainer-gan-lib, for any image size.
+
+    A dense layer, three transposed 4x4 convolutions of stride 2, one 3x3; batch norm and ReLU between, tanh
+    at the end; weights N(0, 0.02^2). 3.83 M weights at 32x32x3, width 64, latent_dim 128. Sizes that are no
+    multiple of 8 start from the ceiling and are cropped.
+
+    Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
+    """
+    height, columns, channels = image_shape
+    start = (math.ceil(height / 8), math.ceil(columns / 8))
+    make = Layers("normal", seed, stddev=0.02)
+    latent = keras.Input((latent_dim,), name="latent")
+    # No bias before batch norm: it has no effect but for rounding.
+    x = make.weighted(layers.Dense, start[0] * start[1] * 8 * width, use_bias=False)(latent)
+    x = make.activation("relu")(make.batch_norm()(x))
+    x = make(layers.Reshape, (*start, 8 * width))(x)
+    for filters in (4 * width, 2 * width, width):
+        x = make.weighted(layers.Conv2DTranspose, filters, 4, 2, padding="same", use_bias=False)(x)
+        x = make.activation("relu")(make.batch_norm()(x))
+    x = make.weighted(layers.Conv2DTranspose, channels, 3, padding="same")(x)
+    excess = (8 * start[0] - height, 8 * start[1] - columns)
+    if any(excess):
+        x = make(layers.Cropping2D, [(e // 2, e - e // 2) for e in excess])(x)
+    # float32 under any precision policy: pixels need more than bfloat16's eight bits.
+    return keras.Model(latent, make(layers.Activation, "tanh", dtype="float32")(x), name=name)
+
+
+def mlp(
+    image_shape: tuple[int, ...],
+    *,
+    latent_dim: int,
+    width: int = 128,
+    depth: int = 2,
+    activation: str = "relu",
+    seed: int = 0,
+    name: str = "generator",
+) -> keras.Model:
+    """Returns `depth` dense layers of `width`; tanh images, or linear points.
+
+    Orthogonal weights of gain 0.8, as in the toy experiments of Metz et al. 2016, arXiv:1611.02163.
+    """
+    make = Layers("orthogonal", seed, gain=0.8)
+    latent = x = keras.Input((latent_dim,), name="latent")
+    for _ in range(depth):
+        x = make.activation(activation)(make.weighted(layers.Dense, width)(x))
+    x = make.weighted(layers.Dense, math.prod(image_shape), dtype="float32")(x)
+    if len(image_shape) > 1:
+        x = make(layers.Activation, "tanh", dtype="float32")(x)
+        x = make(layers.Reshape, image_shape, dtype="float32")(x)
+    return keras.Model(latent, x, name=name)

@@ -1,0 +1,94 @@
+"""Pictures of a run: sample grids, latent walks, loss curves."""
+
+import csv
+import math
+import os
+
+import numpy as np
+
+from ganzoo.errors import InputError
+from ganzoo.files import written
+
+
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Returns uint8 images [N, H, W, C] side by side, [rows * H, columns * W, C]; the rest is black."""
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
+    cells[:count] = images
+    cells = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return cells.reshape(rows * height, columns * width, channels)
+
+
+def save_image(image: np.ndarray, path: str | os.PathLike, smallest_side: int = 512) -> None:
+    """Writes one uint8 image [H, W, C] with 1, 3 or 4 channels, enlarged in whole pixels if it is small."""
+    with written(path) as temporary:
+        _pillow(image, smallest_side).save(temporary)
+
+
+def _pillow(image: np.ndarray, smallest_side: int):
+    from PIL import Image
+
+    if image.shape[-1] not in (1, 3, 4):
+        raise InputError(f"images of {image.shape[-1]} channels cannot be shown; 1, 3 or 4 can")
+    factor = max(1, math.ceil(smallest_side / max(image.shape[:2])))
+    image = image.repeat(factor, 0).repeat(factor, 1)
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def save_samples(samples: np.ndarray, path: str | os.PathLike) -> None:
+    """Writes a grid of uint8 images [N, H, W, C], or a scatter of points float32 [N, D]."""
+    if samples.ndim == 4:
+        save_image(grid(samples), path)
+        return
+    axes = samples[:, :2] if samples.shape[1] > 1 else np.c_[samples, np.zeros(len(samples))]
+    with _figure(path) as figure:
+        plot = figure.add_subplot(aspect="equal")
+        plot.scatter(*axes.T, s=4, alpha=0.5)
+        plot.set_title(f"{len(samples)} samples")
+
+
+def save_walk(frames: np.ndarray, path: str | os.PathLike, seconds: float = 0.08) -> None:
+    """Writes uint8 frames [N, H, W, C] as an endless animated GIF."""
+    first, *others = (_pillow(frame, 256) for frame in frames)
+    with written(path) as temporary:
+        first.save(temporary, save_all=True, append_images=others, duration=round(1000 * seconds), loop=0)
+
+
+def save_curves(history: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Draws the terms of a history file (see `ganzoo.callbacks.History`) over the rounds, a panel a player."""
+    with open(history, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    steps = [int(row["step"]) for row in rows]
+    players: dict[str, list[str]] = {}
+    for name in rows[0]:
+        if "/" in name:
+            players.setdefault(name.split("/")[0], []).append(name)
+    with _figure(path, height=2.2 * len(players)) as figure:
+        panels = figure.subplots(len(players), 1, sharex=True, squeeze=False)[:, 0]
+        for panel, (player, names) in zip(panels, players.items(), strict=True):
+            for name in names:
+                panel.plot(steps, [float(row[name]) for row in rows], label=name.split("/")[1])
+            panel.set_title(player, fontsize=9)
+            panel.legend(fontsize=8)
+            panel.grid(alpha=0.3)
+        panels[-1].set_xlabel("round")
+
+
+class _figure:
+    """A Matplotlib figure that is written to `path` at the end; needs no display."""
+
+    def __init__(self, path, width=7.0, height=5.0):
+        from matplotlib.figure import Figure
+
+        self.path = path
+        self.figure = Figure(figsize=(width, height), layout="constrained")
+
+    def __enter__(self):
+        return self.figure
+
+    def __exit__(self, error, *_):
+        if error is None:
+            with written(self.path) as temporary:
+                self.figure.savefig(temporary, dpi=120)

@@ -1,0 +1,63 @@
+"""Samples by row: image `index` of `seed` is the same whoever draws it, and however many are drawn at once."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from ganzoo.errors import InputError
+
+# One batch size for all: other sizes take other convolution kernels, which round differently.
+BATCH = 64
+
+
+def samples(
+    sample: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    n: int,
+    seed: int = 0,
+    *,
+    truncation: float = math.inf,
+    progress: bool = False,
+) -> np.ndarray:
+    """Returns the images 0 to n - 1 of a seed, uint8 [n, H, W, C] (points float32 [n, D]).
+
+    Args:
+        sample: (seed int64 [B], index int64 [B], truncation float32 [B]) -> images [B, ...].
+        n: how many, >= 1.
+        seed: any int64.
+        truncation: standard deviations at which the latents' normal is cut, > 0.
+        progress: show a bar.
+
+    Raises:
+        InputError: if `n` or `truncation` is impossible.
+    """
+    if n < 1:
+        raise InputError(f"n={n}: nothing to sample; give 1 or more")
+    if not truncation > 0:
+        raise InputError(f"truncation={truncation}: give standard deviations above 0, or inf for all")
+    batches = []
+    for start in tqdm.tqdm(range(0, n, BATCH), "sampling", unit="batch", disable=None if progress else True):
+        index = tf.range(start, start + BATCH, dtype=tf.int64)
+        batch = sample(tf.zeros_like(index) + seed, index, tf.fill([BATCH], float(truncation)))
+        batches.append(batch[: n - start].numpy())
+    return np.concatenate(batches)
+
+
+def slerp(start: np.ndarray, end: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+    """Returns latents [N, latent_dim] on the great circle from `start` to `end`, lengths blended linearly."""
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    angle = math.acos(np.clip(np.dot(start / lengths[0], end / lengths[1]), -1, 1))
+    t = fractions[:, None]
+    if angle < 1e-6:
+        return (1 - t) * start + t * end
+    directions = np.sin((1 - t) * angle) * start / lengths[0] + np.sin(t * angle) * end / lengths[1]
+    return (directions / math.sin(angle) * ((1 - t) * lengths[0] + t * lengths[1])).astype(np.float32)
+
+
+def latent_walk(stations: np.ndarray, frames: int) -> np.ndarray:
+    """Returns latents of a closed walk through `stations` [N, latent_dim], `frames` from one to the next."""
+    fractions = np.linspace(0, 1, frames, endpoint=False)
+    pairs = zip(stations, np.roll(stations, -1, axis=0), strict=True)
+    return np.concatenate([slerp(start, end, fractions) for start, end in pairs])

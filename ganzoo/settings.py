@@ -1,0 +1,88 @@
+"""Settings declared once, as annotated class attributes, and checked by pydantic wherever they come from."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import pydantic
+
+from ganzoo.errors import InputError, did_you_mean
+
+STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+PositiveInt = pydantic.PositiveInt
+NonNegativeInt = pydantic.NonNegativeInt
+NonNegativeFloat = pydantic.NonNegativeFloat
+Momentum = Annotated[float, pydantic.Field(ge=0, lt=1)]
+# Lists, as TOML and JSON write them, or tuples.
+Sizes = Annotated[
+    tuple[PositiveInt, ...], pydantic.BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+]
+
+
+def one_of(known: Iterable[str]) -> pydantic.AfterValidator:
+    """Returns the check that a string is among `known`, with did-you-mean."""
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"unknown; {did_you_mean(value, known)}")
+        return value
+
+    return pydantic.AfterValidator(check)
+
+
+def declared(cls: type, root: type) -> dict[str, tuple[Any, Any]]:
+    """Returns name -> (annotation, default) of the annotated attributes from `root` down to `cls`."""
+    names: dict[str, Any] = {}
+    for klass in reversed(cls.__mro__):
+        if issubclass(klass, root):
+            names |= inspect.get_annotations(klass)
+    return {
+        name: (annotation, getattr(cls, name))
+        for name, annotation in names.items()
+        if typing.ClassVar not in (annotation, typing.get_origin(annotation))
+    }
+
+
+@functools.cache
+def _schema(cls: type, root: type) -> type[pydantic.BaseModel]:
+    return pydantic.create_model(cls.__name__, __config__=STRICT, **declared(cls, root))
+
+
+def validated(cls: type, root: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns every setting of `cls`: what is `given`, checked, and the class's defaults.
+
+    Raises:
+        InputError: naming each value that is unknown, of a wrong type, or impossible.
+    """
+    schema = _schema(cls, root)
+    try:
+        checked = schema.model_validate(dict(given))
+    except pydantic.ValidationError as error:
+        raise InputError(explained(error, cls.__name__, schema.model_fields)) from None
+    return {name: getattr(checked, name) for name in schema.model_fields}
+
+
+def signature(cls: type, root: type) -> inspect.Signature:
+    """Returns the constructor's signature, for `help` and editors."""
+    return inspect.Signature(
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in declared(cls, root).items()
+    )
+
+
+def explained(error: pydantic.ValidationError, where: str, names: Iterable[str]) -> str:
+    """Returns one message for all that pydantic found: key, value, reason, and the nearest known key."""
+    lines = []
+    for found in error.errors():
+        key = ".".join(str(part) for part in found["loc"])
+        if found["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            lines.append(f"{key}: unknown to {where}; {did_you_mean(str(found['loc'][-1]), names)}")
+        elif found["type"] in ("missing", "missing_argument"):
+            lines.append(f"{key}: missing from {where}; give it a value")
+        else:
+            reason = found["msg"].removeprefix("Value error, ")
+            reason = reason[0].lower() + reason[1:]
+            lines.append(f"{key}={found['input']!r}: {reason}")
+    return "; ".join(lines)

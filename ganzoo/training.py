@@ -1,0 +1,155 @@
+"""Training by recipe: data, restore, fit, checkpoint; the same call resumes bit for bit."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from ganzoo import config, data
+from ganzoo.callbacks import History, Progress, SampleGrids, SaveCheckpoints, StopOnNaN
+from ganzoo.checkpoints import Checkpoints
+from ganzoo.errors import InputError
+from ganzoo.files import write_text
+from ganzoo.gan import GAN
+
+RECIPE_FILE = "recipe.json"
+CHECKPOINTS = "checkpoints"
+# What may change between the runs of one model_dir: how long, not what.
+MAY_GROW = "train.steps"
+MAY_CHANGE = ("train.keep_checkpoints",)
+
+
+def train(
+    recipe: config.Recipe | str,
+    model_dir: str | os.PathLike,
+    *,
+    data_dir: str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    say: Callable[[str], None] = print,
+) -> GAN:
+    """Trains a recipe up to its `train.steps` and returns the GAN; resumes what `model_dir` holds.
+
+    Leaves in `model_dir`: recipe.json, checkpoints/, history.csv (the epoch's mean of every term), samples/.
+    On one CPU the weights at a step are the same bits however often the run was killed on its way.
+
+    Args:
+        recipe: a recipe, or the name or path of one.
+        model_dir: the run's folder; made if it is not there.
+        data_dir: where TFDS keeps its data sets.
+        callbacks: further Keras callbacks.
+        say: what prints a line.
+
+    Raises:
+        InputError: if recipe, data or folder cannot be used, or the folder holds another recipe.
+    """
+    if isinstance(recipe, str):
+        recipe = config.load_recipe(recipe)
+    model_dir = Path(model_dir)
+    check_folder(recipe, model_dir)
+    if recipe.train.deterministic:
+        keras.utils.set_random_seed(recipe.gan.get("seed", 0))  # op determinism refuses unseeded ops
+        tf.config.experimental.enable_op_determinism()
+    source = data.load(
+        recipe.data.dataset, recipe.data.split, data_dir=data_dir,
+        image_size=recipe.data.image_size, channels=recipe.data.channels,
+    )  # fmt: skip
+    gan = config.build(recipe, image_shape=source.image_shape)
+    data.training_batches(source, recipe.data.batch_size, gan.seed, 0, gan.discriminator_steps)  # enough images?
+    checkpoints = Checkpoints(model_dir / CHECKPOINTS, recipe.train.keep_checkpoints)
+    step = checkpoints.restore(gan, say)
+    total = recipe.train.steps
+    if step >= total:
+        say(f"{model_dir} is at step {step} already; give more train.steps to go on")
+        return gan
+    say(
+        f"resuming from step {step}" if step else f"training {recipe.name} for {total} steps into {model_dir}"
+    )
+    write_text(
+        model_dir / RECIPE_FILE, json.dumps({**recipe.as_dict(), "image_shape": gan.image_shape}, indent=2)
+    )
+    own = (
+        Progress(recipe.name, total),
+        StopOnNaN(),
+        History(model_dir / "history.csv", step),
+        SampleGrids(model_dir / "samples"),
+        SaveCheckpoints(checkpoints),  # last: what a checkpoint has seen is on disk
+    )
+    every = recipe.train.checkpoint_steps
+    while step < total and not gan.stop_training:
+        # Epochs end at multiples of `every`, wherever the run was cut: so do the means in the history.
+        whole = step % every == 0 and total - step >= every
+        rounds = every if whole else min(every - step % every, total - step)
+        epochs = (total - step) // every if whole else 1
+        first = step // every
+        gan.fit(
+            source, batch_size=recipe.data.batch_size,
+            initial_epoch=first, epochs=first + epochs, steps_per_epoch=rounds,
+            callbacks=[*own, *callbacks], verbose=0,
+        )  # fmt: skip
+        step += rounds * epochs
+    return gan
+
+
+def check_folder(recipe: config.Recipe, model_dir: Path) -> None:
+    """Makes the folder if need be.
+
+    Raises:
+        InputError: if it cannot be written, is no run's folder, or holds a run of another recipe.
+    """
+    try:
+        model_dir.mkdir(parents=True, exist_ok=True)
+        probe = model_dir / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"model_dir {model_dir} cannot be written: {error.strerror}; choose another"
+        ) from None
+    if not (model_dir / RECIPE_FILE).exists():
+        return
+    held, _ = held_recipe(model_dir)
+    held, given = config.flattened(held.as_dict()), config.flattened(recipe.as_dict())
+    absent = object()
+    different = [
+        f"{key}: {held.get(key, 'absent')!r} there, {given.get(key, 'absent')!r} now"
+        for key in sorted({*held, *given} - set(MAY_CHANGE))
+        if held.get(key, absent) != given.get(key, absent)
+        and not (key == MAY_GROW and given[key] > held[key])
+    ]
+    if different:
+        raise InputError(
+            f"{model_dir} holds another recipe ({'; '.join(different)}); choose another model_dir, or undo the change"
+        )
+
+
+def held_recipe(model_dir: str | os.PathLike) -> tuple[config.Recipe, tuple[int, ...]]:
+    """Returns the recipe that a run's folder holds, and its image shape.
+
+    Raises:
+        InputError: if the folder holds none.
+    """
+    path = Path(model_dir) / RECIPE_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        shape = tuple(values.pop("image_shape"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); give the model_dir of `ganzoo train`") from None
+    return config.recipe_from(values, str(path)), shape
+
+
+def restored(model_dir: str | os.PathLike) -> tuple[GAN, config.Recipe]:
+    """Returns the GAN of a run's folder at its newest checkpoint, and its recipe.
+
+    Raises:
+        InputError: if the folder holds no run, or no whole checkpoint.
+    """
+    recipe, shape = held_recipe(model_dir)
+    gan = config.build(recipe, image_shape=shape)
+    if not Checkpoints(Path(model_dir) / CHECKPOINTS).restore(gan):
+        raise InputError(
+            f"{model_dir} has no checkpoint yet; train until step {recipe.train.checkpoint_steps}"
+        )
+    return gan, recipe

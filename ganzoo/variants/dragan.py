@@ -1,0 +1,45 @@
+"""DRAGAN: a discriminator kept smooth around the data.
+
+Its authors see a GAN as regret minimisation and mode collapse as an undesirable local equilibrium, which shows as
+sharp gradients of the discriminator around real points. The cure is a penalty on its gradient near the data
+only, so that the discriminator stays free elsewhere (WGAN-GP constrains it between data and fakes).
+"""
+
+from typing import Annotated
+
+from ganzoo.gan import GAN
+from ganzoo.penalties import POINTS
+from ganzoo.registry import register
+from ganzoo.settings import one_of
+
+
+@register("dragan")
+class DRAGAN(GAN):
+    """The non-saturating game with the norm of D's gradient near the data drawn to 1.
+
+    Args:
+        penalty: where "near the data" is: `"author_noise"` (the authors' notebook), `"gaussian_noise"` (as the
+            paper prints it), `"chainer_noise"`, `"compare_gan_noise"`: the four published rules.
+        penalty_form: `"two_sided"` (all experiments of the paper), `"one_sided"`, `"plain"`.
+        penalty_weight: the paper's lambda.
+        **settings: see `GAN`.
+
+    Raises:
+        InputError: if a setting is unknown, of a wrong type, or impossible.
+
+    Terms: discriminator/adversarial, discriminator/penalty, generator/adversarial.
+
+    Source: Kodali et al. 2018, "On convergence and stability of GANs", https://arxiv.org/abs/1705.07215,
+        section 2.3 and algorithm 1.
+
+    Deviation: the paper adds Gaussian noise; the default is its authors' notebook, uniform noise of a random
+        reach scaled by the batch's standard deviation. The norm is that of the logit's gradient, as in every
+        public code, where the paper writes D as a probability. The discriminator has no batch norm, since the
+        penalty is one of single examples (the paper kept it). The paper prints E[||g|| - k]^2 for E[(||g|| - k)^2].
+    """
+
+    penalty: Annotated[str, one_of(POINTS)] | None = "author_noise"
+    default_networks = {
+        "generator": {"architecture": "dcgan"},
+        "discriminator": {"architecture": "dcgan", "normalized": False},
+    }

@@ -1,0 +1,187 @@
+import dataclasses
+import json
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+
+from ganzoo import data
+from ganzoo.errors import InputError
+from ganzoo.evaluation import classifier_for, compare, evaluate, load_record, table
+
+CLASSIFIER = "digits_16x16x1"
+
+
+def values(record):
+    return {score.metric: score.value for score in record.scores}
+
+
+class TestImages:
+    def test_a_generator_of_training_images_is_found_out(self, digits, export, tmp_path):
+        train, test = digits
+        path = tmp_path / "record.json"
+        record = evaluate(export(train.images), samples=500, records_path=path)
+        assert load_record(path) == record
+        scores = values(record)
+        assert scores["share_nearer_than_real_p01"] == 1.0
+        assert [scores[f"nearest_train_distance_p{p}"] for p in ("01", "05", "25", "50")] == [0.0] * 4
+        floats = [x.images.astype("float64").reshape(len(x.images), -1) / 127.5 - 1 for x in (test, train)]
+        distances = np.sqrt(((floats[0][:, None] - floats[1][None]) ** 2).mean(axis=2).min(axis=1))
+        for percent in (1, 5, 25, 50):
+            expected = np.percentile(distances, percent)
+            assert scores[f"real_nearest_train_distance_p{percent:02}"] == pytest.approx(expected, rel=1e-9)
+        # They are real images and get what real images get, but for chance and the classifier's training.
+        assert scores[f"classifier_score_ratio/{CLASSIFIER}"] == pytest.approx(1.0, abs=0.1)
+        floor = scores[f"real_frechet_distance/{CLASSIFIER}"]
+        assert scores[f"frechet_distance/{CLASSIFIER}"] == pytest.approx(floor, rel=0.5)
+
+    def test_held_out_images_are_not_taken_for_copies(self, digits, export):
+        scores = values(evaluate(export(digits[1].images), samples=360))
+        assert scores["share_nearer_than_real_p01"] == pytest.approx(0.01, abs=0.005)
+        assert scores[f"frechet_distance/{CLASSIFIER}"] == pytest.approx(0.0, abs=1e-8)
+        assert scores[f"classifier_score_ratio/{CLASSIFIER}"] == pytest.approx(1.0)
+
+    def test_a_generator_of_one_digit(self, digits, export):
+        train, _ = digits
+        scores = values(evaluate(export(train.images[train.labels == 3][:40]), samples=200))
+        assert scores[f"class_share_3/{CLASSIFIER}"] > 0.97
+        assert sum(scores[f"class_share_{k}/{CLASSIFIER}"] for k in range(10)) == pytest.approx(1.0)
+        assert scores[f"classifier_score/{CLASSIFIER}"] < 1.3
+        assert scores[f"real_classifier_score/{CLASSIFIER}"] > 7.0
+        floor = scores[f"real_frechet_distance/{CLASSIFIER}"]
+        assert scores[f"frechet_distance/{CLASSIFIER}"] > 10 * floor
+
+    def test_conditions(self, digits, export):
+        record = evaluate(export(digits[0].images, checkpoint="best"), samples=100, seed=4)
+        classifier = classifier_for("digits", (16, 16, 1))
+        assert (record.recipe, record.variant, record.step) == ("dcgan_digits", "dcgan", 300)
+        assert (record.checkpoint, record.averaged, record.training_seed) == ("best", False, 7)
+        assert (record.dataset, record.split, record.train_split, record.seed) == (
+            "digits",
+            "test",
+            "train",
+            4,
+        )
+        assert record.evaluator == classifier.name
+        assert record.evaluator_hash == classifier.weights_hash
+        assert record.evaluator_accuracy == classifier.accuracy
+        assert record.preparation["rounding"] == "uint8"
+        assert "16x16x1" in record.preparation["resizing"]
+        assert record.versions == {n: version(n) for n in ("ganzoo", "tensorflow", "keras", "numpy")}
+        assert record.created.utcoffset().total_seconds() == 0
+        counts = {score.metric: (score.generated, score.real) for score in record.scores}
+        assert counts[f"frechet_distance/{CLASSIFIER}"] == (100, 360)
+        assert counts[f"real_frechet_distance/{CLASSIFIER}"] == (0, 460)
+        assert counts["nearest_train_distance_p50"] == (100, 1437)
+        assert not any("inception" in name or "fid" in name for name in counts)
+
+    def test_other_counts_do_not_compare(self, digits, export):
+        model = export(digits[0].images)
+        first, second = (evaluate(model, samples=count) for count in (50, 60))
+        with pytest.raises(InputError, match=r"50 generated, 360 real and 60 generated, 360 real"):
+            compare(first, second)
+
+    def test_without_labels_there_is_no_classifier(self, digits, export, monkeypatch):
+        splits = dict(zip(("train", "test"), digits, strict=True))
+        load = lambda _, split, **options: dataclasses.replace(splits[split], labels=None)  # noqa: E731
+        monkeypatch.setattr(data, "load", load)
+        record = evaluate(export(digits[0].images), samples=20)
+        assert record.evaluator is None
+        assert "share_nearer_than_real_p01" in values(record)
+        assert not any("/" in metric for metric in values(record))
+
+
+class TestPoints:
+    def test_real_points(self, ring, export_ring):
+        scores = values(evaluate(export_ring(ring.sample(4000, 9)), samples=4000))
+        assert scores["modes_covered"] == scores["real_modes_covered"] == 8
+        assert scores["high_quality_share"] == pytest.approx(1 - np.exp(-4.5), abs=0.01)
+        assert scores["reverse_kl"] == pytest.approx(0.0, abs=0.01)
+        assert scores["frechet_distance/points"] < 0.02
+
+    def test_three_modes_of_eight_and_a_few_lost_points(self, ring, export_ring):
+        points = np.repeat(ring.modes[:3], [50, 25, 25], axis=0)
+        points[-10:] += 0.5
+        record = evaluate(export_ring(points), samples=100)
+        scores = values(record)
+        assert scores["modes_covered"] == 3
+        assert scores["high_quality_share"] == 0.9
+        nearest = np.linalg.norm(points[:, None] - ring.modes[None], axis=2).argmin(axis=1)
+        shares = np.bincount(nearest, minlength=8) / 100
+        entropy = -sum(share * np.log(share) for share in shares if share)
+        assert scores["reverse_kl"] == pytest.approx(np.log(8) - entropy)
+        assert record.evaluator is None
+        assert record.dataset == "ring8"
+
+    def test_a_density_without_modes(self, export):
+        roll = data.load("swiss_roll", "train")
+        model = export(roll.sample(500, 3), dataset="swiss_roll", image_shape=[2])
+        assert set(values(evaluate(model, samples=500))) == {
+            "frechet_distance/points",
+            "real_frechet_distance/points",
+        }
+
+    def test_diverged_points_are_refused(self, export_ring):
+        with pytest.raises(InputError, match="100 of 100 rows are not finite"):
+            evaluate(export_ring(np.full((4, 2), np.nan, "float32")), samples=100)
+
+    def test_a_model_of_no_recipe(self, ring, export):
+        about = {"variant": "dcgan", "image_shape": [2], "step": 5, "seed": 0, "averaged": True}
+        model = export(ring.sample(50, 0), manifest=json.dumps(about))
+        with pytest.raises(InputError, match="names no data set"):
+            evaluate(model)
+        record = evaluate(model, "ring8", samples=20)
+        assert (record.recipe, record.checkpoint, record.dataset) == (None, "last", "ring8")
+        assert "| recipe | none, dcgan |" in table([record])
+
+
+class TestRefusals:
+    def test_no_saved_model(self, tmp_path):
+        for path in (tmp_path, tmp_path / "absent"):
+            with pytest.raises(InputError, match="is no SavedModel and has no versions"):
+                evaluate(path)
+
+    def test_no_sample_signature(self, ring, export_ring):
+        model = export_ring(ring.sample(5, 0), signature="serving_default")
+        with pytest.raises(InputError, match=r"no signature 'sample', only \['serving_default'\]"):
+            evaluate(model)
+
+    def test_no_manifest(self, ring, export_ring):
+        model = export_ring(ring.sample(5, 0))
+        (model / "assets.extra" / "ganzoo.json").unlink()
+        with pytest.raises(InputError, match=r"no assets.extra/ganzoo.json"):
+            evaluate(model)
+
+    @pytest.mark.parametrize(
+        ("manifest", "message"),
+        [("{", "is not JSON"), (json.dumps({"variant": "dcgan"}), "image_shape: missing")],
+    )
+    def test_a_manifest_that_is_none(self, ring, export_ring, manifest, message):
+        with pytest.raises(InputError, match=message):
+            evaluate(export_ring(ring.sample(5, 0), manifest=manifest))
+
+    def test_a_manifest_that_contradicts_the_model(self, digits, export):
+        model = export(digits[0].images, image_shape=[8, 8, 1])
+        with pytest.raises(
+            InputError, match=r"gives uint8 of shape \(16, 16, 1\) and says uint8 of \(8, 8, 1\)"
+        ):
+            evaluate(model, samples=5)
+
+    @pytest.mark.parametrize("dataset", ["gaussians1d", "digits"])
+    def test_points_on_other_data(self, ring, export_ring, dataset):
+        with pytest.raises(InputError, match=rf"shape \(2,\) and '{dataset}' holds"):
+            evaluate(export_ring(ring.sample(5, 0)), dataset)
+
+    def test_images_on_a_density(self, digits, export):
+        with pytest.raises(InputError, match="ring8"):
+            evaluate(export(digits[0].images), "ring8")
+
+    @pytest.mark.parametrize("data_split", ["test", "train+test"])
+    def test_a_split_that_was_trained_on(self, digits, export, data_split):
+        with pytest.raises(InputError, match="split='test' of 'digits' is what the model was trained on"):
+            evaluate(export(digits[0].images, data_split=data_split))
+
+    @pytest.mark.parametrize("arguments", [{"samples": 1}, {"batch_size": 0}])
+    def test_too_few(self, arguments, tmp_path):
+        with pytest.raises(InputError, match="a score needs 2 samples"):
+            evaluate(tmp_path, **arguments)
