@@ -15,6 +15,7 @@ from ganzoo.errors import InputError, did_you_mean
 from ganzoo.gan import GAN
 from ganzoo.networks import builder
 from ganzoo.optimizers import optimizer
+from ganzoo.players import Players
 from ganzoo.registry import list_models, variant
 from ganzoo.settings import STRICT, PositiveInt, Sizes, explained, validated
 
@@ -95,7 +96,7 @@ class Recipe:
 
     def __post_init__(self):
         cls = variant(self.variant)
-        _named("gan", lambda: validated(cls, GAN, self.gan))
+        _named("gan", lambda: validated(cls, Players, self.gan))
         players = (*cls.opponents, "generator")
         for section, given in (
             ("optimizers", self.optimizers),

@@ -1,31 +1,28 @@
-"""The engine: a GAN is a game of named players, each with a network, an optimizer and terms to minimise."""
+"""The engine: a GAN is a game of named players; each has a network, an optimizer and terms to minimise."""
 
 import functools
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import data, settings
-from ganzoo.callbacks import check_callbacks
+from ganzoo import data
 from ganzoo.distribution import replica_count
-from ganzoo.errors import InputError, did_you_mean
-from ganzoo.networks import network
+from ganzoo.errors import InputError
 from ganzoo.noise import PRIORS, Stream, latents
 from ganzoo.objectives import OBJECTIVES
-from ganzoo.optimizers import optimizer
 from ganzoo.penalties import FORMS, POINTS, squared_gradient_norms
+from ganzoo.players import Players
 from ganzoo.sampling import samples
-from ganzoo.settings import Momentum, NonNegativeFloat, NonNegativeInt, PositiveInt, Sizes, one_of
+from ganzoo.settings import Momentum, NonNegativeFloat, NonNegativeInt, one_of
 
 Terms = dict[str, tf.Tensor]
 
 
-class GAN(keras.Model):
+class GAN(Players):
     """A game between a generator and its opponents, trained by `fit` as any Keras model.
 
     One `train_step` is one round: `discriminator_steps` updates of the opponents, each on a fresh batch, then
@@ -55,54 +52,28 @@ class GAN(keras.Model):
         InputError: if a setting is unknown, of a wrong type, or impossible.
     """
 
-    image_shape: Sizes | None = None
-    latent_dim: PositiveInt = 128
     prior: Annotated[str, one_of(PRIORS)] = "normal"
-    networks: Mapping[str, Mapping | keras.Model] | None = None
     objective: Annotated[str, one_of(OBJECTIVES)] = "non_saturating"
     penalty: Annotated[str, one_of(POINTS)] | None = None
     penalty_form: Annotated[str, one_of(FORMS)] = "two_sided"
     penalty_weight: NonNegativeFloat = 10.0
     penalty_target: NonNegativeFloat = 1.0
     penalty_noise_scale: NonNegativeFloat | None = None
-    discriminator_steps: PositiveInt = 1
     simultaneous: bool = False
     instance_noise: NonNegativeFloat = 0.0
     instance_noise_steps: NonNegativeInt = 0
     ema_momentum: Momentum = 0.999
-    seed: NonNegativeInt = 0
 
     opponents: ClassVar[tuple[str, ...]] = ("discriminator",)
     default_networks: ClassVar[Mapping[str, Mapping]] = {
         "generator": {"architecture": "dcgan"},
         "discriminator": {"architecture": "dcgan"},
     }
-    variant: ClassVar[str] = "gan"  # the registered name
     # The keys that each player's hook returns, besides "penalty".
     terms: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "discriminator": ("adversarial",),
         "generator": ("adversarial",),
     }
-
-    def __init__(self, *, name=None, dtype=None, trainable=True, **given):
-        super().__init__(name=name or self.variant, dtype=dtype, trainable=trainable)
-        for key, value in settings.validated(type(self), GAN, given).items():
-            setattr(self, key, MappingProxyType(value) if isinstance(value, dict) else value)
-        for player in set(self.networks or ()) - set(self.players):
-            raise InputError(f"networks.{player}: no such player; {did_you_mean(player, self.players)}")
-        self.optimizers = {}
-        self.step = self.add_weight(
-            name="step", shape=(), dtype="int64", initializer="zeros", trainable=False,
-            aggregation="only_first_replica",
-        )  # fmt: skip
-        names = [f"{player}/{term}" for player in self.players for term in self.term_names(player)]
-        self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", *names)]
-        if self.image_shape:
-            self.build((None, *self.image_shape))
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        cls.__signature__ = settings.signature(cls, GAN)
 
     # The players.
 
@@ -164,7 +135,7 @@ class GAN(keras.Model):
             self.update(("generator",), real[:, -1], Stream(self.seed, step, "generator"))
         self.average_generator()
         self.step.assign_add(1)
-        return {tracker.name: tracker.result() for tracker in self.trackers}
+        return self.logs()
 
     def test_step(self, batch) -> dict[str, tf.Tensor]:
         """Returns the terms on held-out data; of what training changes, nothing changes."""
@@ -173,7 +144,7 @@ class GAN(keras.Model):
         with keras.StatelessScope():
             values = self.gradients(self.players, real, Stream(self.seed, batches, "test"))[1]
         self.track(values)
-        return {tracker.name: tracker.result() for tracker in self.trackers}
+        return self.logs()
 
     def rounds(self, batch) -> tf.Tensor:
         """Returns the images of a batch as [B, discriminator_steps, ...]."""
@@ -213,11 +184,15 @@ class GAN(keras.Model):
             self.optimizers[player].apply(values, getattr(self, player).trainable_variables)
 
     def track(self, values: Terms) -> None:
-        """Adds the terms of one update to the epoch's means; `loss` is their sum over all players."""
-        for tracker in self.trackers[1:]:
+        """Adds the terms of one update to the epoch's means."""
+        for tracker in self.trackers:
             if tracker.name in values:
                 tracker.update_state(values[tracker.name])
-        self.trackers[0].update_state(tf.add_n(list(values.values())))
+
+    def logs(self) -> Terms:
+        """Returns the epoch's means so far, and as `loss` their sum, for callbacks that watch for NaN."""
+        means = {tracker.name: tracker.result() for tracker in self.trackers}
+        return {**means, "loss": tf.add_n(list(means.values()))}
 
     def average_generator(self) -> None:
         """Moves the averaged generator towards the generator; the momentum warms up over the first rounds."""
@@ -225,141 +200,6 @@ class GAN(keras.Model):
         momentum = tf.minimum(self.ema_momentum, (1.0 + step) / (10.0 + step))
         for average, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
             average.assign(weight + momentum * (average - weight))
-
-    # What Keras asks of a model.
-
-    def build(self, input_shape) -> None:
-        """Builds networks and optimizers for data of `input_shape` (None, H, W, C) or (None, D)."""
-        self.image_shape = tuple(input_shape[1:])
-        for number, player in enumerate(self.players):
-            setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
-        generator = self.generator
-        self.averaged_generator = type(generator).from_config(
-            generator.get_config() | {"name": "averaged_generator"}
-        )
-        self.averaged_generator.set_weights(generator.get_weights())
-        self.averaged_generator.trainable = False
-        self.build_optimizers()
-        self.sampler = tf.function(self.sample)
-        self.built = True
-
-    def network_of(self, player: str, seed: int) -> keras.Model:
-        """Returns the network of a player: the given model, or one built from its specification."""
-        given = (self.networks or {}).get(player, {})
-        if isinstance(given, keras.Model):
-            return given
-        spec = {**self.default_networks[player], **given}
-        return network(player, spec, self.image_shape, self.latent_dim, seed)
-
-    def compile(self, optimizers="adam", jit_compile: bool = False, **kwargs) -> None:
-        """Configures training.
-
-        Args:
-            optimizers: for all players, or player -> for each: a name, a Keras optimizer, or a mapping of
-                `name` and its arguments.
-            jit_compile: compile the round with XLA.
-            **kwargs: `run_eagerly`, `steps_per_execution`: as in `keras.Model.compile`.
-
-        Raises:
-            InputError: if a player is unknown or left out, or an optimizer is impossible.
-        """
-        if "optimizer" in kwargs:
-            raise InputError("optimizer=: a GAN has one a player; give optimizers=, for all or by player")
-        specs = optimizers
-        if not (isinstance(specs, Mapping) and set(specs) & set(self.players)):
-            specs = {player: optimizers for player in self.players}
-        for player in set(specs) ^ set(self.players):
-            raise InputError(f"optimizers.{player}: the players are {', '.join(self.players)}; give each one")
-        self.optimizers = {player: optimizer(specs[player]) for player in self.players}
-        self._compile_options = dict(jit_compile=jit_compile, **kwargs)
-        super().compile(optimizer=None, **self._compile_options)
-        if self.built:
-            self.build_optimizers()
-
-    def build_optimizers(self) -> None:
-        """Creates the optimizers' variables: before tracing, and before any weights are loaded."""
-        for player, player_optimizer in self.optimizers.items():
-            player_optimizer.build(getattr(self, player).trainable_variables)
-
-    def fit(
-        self, x=None, y=None, batch_size=None, epochs=1, *, validation_data=None, callbacks=None, **kwargs
-    ):
-        """Trains on images or points in any usual form (see `ganzoo.data.adapt`); labels are ignored.
-
-        The rest is as in `keras.Model.fit`; an epoch's steps are rounds.
-
-        Raises:
-            InputError: if the data or a callback cannot be used; the message says why and what to do.
-        """
-        check_callbacks(callbacks)
-        batches = self.prepared(x, y, batch_size, self.discriminator_steps)
-        if validation_data is not None:
-            pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-            validation_data = self.prepared(*pair, batch_size=batch_size)
-        return super().fit(
-            batches, epochs=epochs, validation_data=validation_data, callbacks=callbacks, **kwargs
-        )
-
-    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """Returns the terms on held-out data, by name with `return_dict=True`."""
-        return super().evaluate(self.prepared(x, y, batch_size), **kwargs)
-
-    def prepared(self, x, y=None, batch_size=None, batches_per_round: int = 1) -> tf.data.Dataset:
-        """Returns the data as batches of one round, and builds the networks for their shape if there are none."""
-        strategy = self.distribute_strategy
-        if isinstance(x, data.Examples | data.Density):
-            step = int(self.step.numpy())  # a resumed run goes on in the data, too
-            batches = data.training_batches(x, batch_size or 64, self.seed, step, batches_per_round)
-        else:
-            batches = data.adapt(
-                x, y, batch_size=batch_size, batches_per_round=batches_per_round,
-                replicas=strategy.num_replicas_in_sync, seed=self.seed,
-            )  # fmt: skip
-        shape = data.image_shape_of(batches, batches_per_round)
-        if self.image_shape is None:
-            with strategy.scope():
-                self.build((None, *shape))
-        elif shape != self.image_shape:
-            raise InputError(f"images are {shape}, the model is built for {self.image_shape}; resize them")
-        return batches
-
-    def get_config(self) -> dict:
-        """Returns the settings, with the image shape that the data gave."""
-        config = {name: getattr(self, name) for name in settings.declared(type(self), GAN)}
-        if self.networks:
-            models = keras.saving.serialize_keras_object
-            config["networks"] = {
-                player: models(given) if isinstance(given, keras.Model) else dict(given)
-                for player, given in self.networks.items()
-            }
-        return {**super().get_config(), **config}
-
-    @classmethod
-    def from_config(cls, config: dict):
-        """Returns the model of a config, with networks if it has an image shape."""
-        networks = {
-            player: keras.saving.deserialize_keras_object(given) if "class_name" in given else given
-            for player, given in (config.get("networks") or {}).items()
-        }
-        return cls(**{**config, "networks": networks or None})
-
-    def get_build_config(self) -> None:
-        """Returns nothing: the image shape in the config builds the networks."""
-
-    def get_compile_config(self) -> dict:
-        """Returns what `compile` was given, with the optimizers as they are."""
-        optimizers = {p: keras.saving.serialize_keras_object(o) for p, o in self.optimizers.items()}
-        return {"optimizers": optimizers, **self._compile_options}
-
-    def compile_from_config(self, config: dict) -> None:
-        """Compiles as a saved model was."""
-        optimizers = {p: keras.saving.deserialize_keras_object(o) for p, o in config["optimizers"].items()}
-        self.compile(**{**config, "optimizers": optimizers})
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the epoch: of every term, and of `loss`, their sum, for what watches for NaN."""
-        return self.trackers
 
     def call(self, latents: tf.Tensor) -> tf.Tensor:
         """Returns images [B, H, W, C] in [-1, 1] of the averaged generator for latents [B, latent_dim]."""
@@ -377,6 +217,10 @@ class GAN(keras.Model):
         values = generator(latent, training=False)
         return data.pixels(values) if len(self.image_shape) == 3 else values
 
+    @functools.cached_property
+    def _sampler(self):
+        return tf.function(self.sample)
+
     def generate(
         self, n: int, seed: int = 0, *, truncation: float = math.inf, averaged: bool = True
     ) -> np.ndarray:
@@ -393,4 +237,4 @@ class GAN(keras.Model):
         """
         if self.image_shape is None:
             raise InputError("the model has no networks yet: fit it, or build it with image_shape=")
-        return samples(functools.partial(self.sampler, averaged=averaged), n, seed, truncation=truncation)
+        return samples(functools.partial(self._sampler, averaged=averaged), n, seed, truncation=truncation)

@@ -41,7 +41,7 @@ def _lean_sums(rows: tf.Tensor, others: tf.Tensor, first: tf.Tensor) -> tuple:
         by_rows, by_others = _lean_gradients(rows, others, upstream, first)
         return by_rows, by_others, None
 
-    # `stop_gradient`, or the tape keeps all that the fused function computes for a gradient of its own.
+    # `stop_gradient`, or an eager tape keeps the [n, m, B] of the fused function for a gradient of its own.
     return _fused_sums(tf.stop_gradient(rows), tf.stop_gradient(others), first), gradient
 
 

@@ -1,6 +1,6 @@
 """Optimizers from what recipes say: Keras' names and arguments, one a player, with Keras' schedules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -53,3 +53,18 @@ def optimizer(spec: Mapping[str, Any] | str | keras.optimizers.Optimizer) -> ker
         return getattr(keras.optimizers, NAMES[name.lower()])(**options)
     except (TypeError, ValueError) as error:
         raise InputError(f"optimizer {name} with {options}: {error}; see its Keras documentation") from None
+
+
+def optimizers_of(players: Sequence[str], specs: Any) -> dict[str, keras.optimizers.Optimizer]:
+    """Returns player -> optimizer, from one specification for all or from a mapping of players to theirs.
+
+    Raises:
+        InputError: if a player is unknown or left out, or an optimizer is impossible.
+    """
+    if not (isinstance(specs, Mapping) and set(specs) & set(players)):
+        specs = dict.fromkeys(players, specs)
+    for player in set(specs) - set(players):
+        raise InputError(f"optimizers.{player}: no such player; {did_you_mean(player, players)}")
+    for player in set(players) - set(specs):
+        raise InputError(f"optimizers.{player} is missing; give one for each of {', '.join(players)}")
+    return {player: optimizer(specs[player]) for player in players}

@@ -15,6 +15,7 @@ PositiveInt = pydantic.PositiveInt
 NonNegativeInt = pydantic.NonNegativeInt
 NonNegativeFloat = pydantic.NonNegativeFloat
 Momentum = Annotated[float, pydantic.Field(ge=0, lt=1)]
+Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
 # Lists, as TOML and JSON write them, or tuples.
 Sizes = Annotated[
     tuple[PositiveInt, ...], pydantic.BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)

@@ -25,6 +25,7 @@ def adapt(
     batches_per_round: int = 1,
     replicas: int = 1,
     seed: int = 0,
+    shuffle: bool = True,
 ) -> tf.data.Dataset:
     """Returns batches float32: images [B, H, W, C] in [-1, 1], or points [B, D]; grouped [B, n, ...].
 
@@ -53,6 +54,7 @@ def adapt(
         batches_per_round: n, the batches that one training round takes.
         replicas: How many devices share a batch.
         seed: Of the order of an array.
+        shuffle: Whether an array is shuffled anew in each epoch.
 
     Raises:
         InputError: the data is of a type, rank, dtype or range that is not used, is too little, or an
@@ -69,7 +71,7 @@ def adapt(
                 "y is given with a tf.data.Dataset: leave y out, a dataset brings its labels along"
             )
         return from_dataset(x, batch_size, group, replicas)
-    return _from_array(_array(x), batch_size or DEFAULT_BATCH_SIZE, group, replicas, seed)
+    return _from_array(_array(x), batch_size or DEFAULT_BATCH_SIZE, group, replicas, seed if shuffle else None)
 
 
 def image_shape_of(dataset: tf.data.Dataset, batches_per_round: int = 1) -> tuple[int, ...]:
@@ -100,7 +102,7 @@ def _array(x: Any) -> np.ndarray:
     raise InputError(f"x is a {type(x).__name__}, which is not used here: {cure}")
 
 
-def _from_array(x: np.ndarray, batch: int, group: int, replicas: int, seed: int) -> tf.data.Dataset:
+def _from_array(x: np.ndarray, batch: int, group: int, replicas: int, seed: int | None) -> tf.data.Dataset:
     """Returns the training batches of an array."""
     dtype = _dtype(x)
     require_usable_dtype("x", dtype)
@@ -115,7 +117,9 @@ def _from_array(x: np.ndarray, batch: int, group: int, replicas: int, seed: int)
     looked = [x[start : start + batch] for start in range(0, min(len(x), LOOKED_AT * batch), batch)]
     require_usable_values("x", looked, images=len(layout.row_shape) == 3)
     drop = group > 1 or replicas > 1
-    rows = tf.data.Dataset.range(len(x)).shuffle(len(x), seed=seed, reshuffle_each_iteration=True)
+    rows = tf.data.Dataset.range(len(x))
+    if seed is not None:
+        rows = rows.shuffle(len(x), seed=seed, reshuffle_each_iteration=True)
     rows = rows.batch(batch * group, drop_remainder=drop)
     finished = finish(layout, batch if drop else None, group)
     result = rows.map(lambda chosen: finished(rows_of(x, chosen)), tf.data.AUTOTUNE, deterministic=True)

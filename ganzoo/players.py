@@ -1,0 +1,225 @@
+"""Several networks, each with an optimizer of its own, as one Keras model: what Keras asks of a game."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from ganzoo import data, settings
+from ganzoo.callbacks import check_callbacks
+from ganzoo.errors import InputError, did_you_mean
+from ganzoo.networks import network
+from ganzoo.optimizers import optimizers_of
+from ganzoo.settings import PositiveInt, Seed, Sizes
+
+DEFAULT_BATCH_SIZE = 64
+
+
+class Players(keras.Model):
+    """Builds, compiles, fits, saves and loads networks that have an optimizer each; `GAN` says how they play.
+
+    Settings are the annotated attributes of a class and of those it inherits from: their values are the
+    defaults, the constructor takes each by name, pydantic checks it, the config keeps it.
+
+    Raises:
+        InputError: if a setting is unknown, of a wrong type, or impossible.
+    """
+
+    image_shape: Sizes | None = None
+    latent_dim: PositiveInt = 128
+    networks: Mapping[str, Mapping | keras.Model] | None = None
+    discriminator_steps: PositiveInt = 1
+    seed: Seed = 0
+
+    variant: ClassVar[str] = "gan"  # the registered name
+    default_networks: ClassVar[Mapping[str, Mapping]] = {}
+
+    def __init__(self, *, name=None, dtype=None, trainable=True, **given):
+        super().__init__(name=name or self.variant, dtype=dtype, trainable=trainable)
+        for key, value in settings.validated(type(self), Players, given).items():
+            setattr(self, key, MappingProxyType(value) if isinstance(value, dict) else value)
+        for player in set(self.networks or ()) - set(self.players):
+            raise InputError(f"networks.{player}: no such player; {did_you_mean(player, self.players)}")
+        self.optimizers = {}
+        self.step = self.add_weight(
+            name="step", shape=(), dtype="int64", initializer="zeros", trainable=False,
+            aggregation="only_first_replica",
+        )  # fmt: skip
+        names = [f"{player}/{term}" for player in self.players for term in self.term_names(player)]
+        self.trackers = [keras.metrics.Mean(name=name) for name in names]
+        if self.image_shape:
+            self.build((None, *self.image_shape))
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = settings.signature(cls, Players)
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """The players' names, which are those of their networks."""
+        raise NotImplementedError
+
+    def term_names(self, player: str) -> tuple[str, ...]:
+        """Returns the names of what `player` minimises; logged as `player/name`."""
+        raise NotImplementedError
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The mean of every term over the epoch."""
+        return self.trackers
+
+    def build(self, input_shape) -> None:
+        """Builds networks and optimizers for data of `input_shape` (None, H, W, C) or (None, D)."""
+        self.image_shape = tuple(input_shape[1:])
+        for number, player in enumerate(self.players):
+            setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
+        generator = self.generator
+        self.averaged_generator = type(generator).from_config(
+            generator.get_config() | {"name": "averaged_generator"}
+        )
+        self.averaged_generator.set_weights(generator.get_weights())
+        self.averaged_generator.trainable = False
+        self.build_optimizers()
+        self.built = True
+
+    def network_of(self, player: str, seed: int) -> keras.Model:
+        """Returns the network of a player: the given model, or one built from its specification."""
+        given = (self.networks or {}).get(player, {})
+        if isinstance(given, keras.Model):
+            if not given.built:
+                given.build((None, self.latent_dim) if player == "generator" else (None, *self.image_shape))
+            return given
+        spec = {**self.default_networks[player], **given}
+        return network(player, spec, self.image_shape, self.latent_dim, seed)
+
+    def compile(self, optimizers="adam", jit_compile: bool = False, **kwargs) -> None:
+        """Configures training.
+
+        Args:
+            optimizers: for all players, or player -> for each: a name, a Keras optimizer, or a mapping of
+                `name` and its arguments.
+            jit_compile: compile the round with XLA.
+            **kwargs: `run_eagerly`, `steps_per_execution`: as in `keras.Model.compile`.
+
+        Raises:
+            InputError: if a player is unknown or left out, or an optimizer is impossible.
+        """
+        if "optimizer" in kwargs:
+            raise InputError("optimizer=: a GAN has one a player; give optimizers=, for all or by player")
+        self.optimizers = optimizers_of(self.players, optimizers)
+        self._compile_options = dict(jit_compile=jit_compile, **kwargs)
+        super().compile(optimizer=None, **self._compile_options)
+        if self.built:
+            self.build_optimizers()
+
+    def build_optimizers(self) -> None:
+        """Creates the optimizers' variables: before tracing, and before any weights are loaded."""
+        for player, player_optimizer in self.optimizers.items():
+            player_optimizer.build(getattr(self, player).trainable_variables)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        *,
+        validation_data=None,
+        callbacks=None,
+        shuffle=True,
+        **kwargs,
+    ) -> keras.callbacks.History:
+        """Trains on images or points in any usual form (see `ganzoo.data.adapt`); labels are ignored.
+
+        The rest is as in `keras.Model.fit`; an epoch's steps are rounds.
+
+        Args:
+            x: `tf.data.Dataset`, NumPy array, or what `ganzoo.data.load` returns.
+            y: labels, not used.
+            batch_size: examples an update, for data that is not in batches; 64 if not given.
+            epochs: as in Keras.
+            validation_data: in any form that `x` may have; gives `val_` terms.
+            callbacks: Keras callbacks, but for those that drive `model.optimizer`.
+            shuffle: an array is shuffled anew in every epoch.
+            **kwargs: `steps_per_epoch`, `initial_epoch`, `verbose`, ...: as in Keras.
+
+        Raises:
+            InputError: if the data or a callback cannot be used; the message says why and what to do.
+        """
+        check_callbacks(callbacks)
+        batches = self.prepared(x, y, batch_size, self.discriminator_steps, shuffle)
+        if batches.cardinality() == tf.data.INFINITE_CARDINALITY and not kwargs.get("steps_per_epoch"):
+            raise InputError("the data never end: say how many rounds an epoch has with steps_per_epoch=")
+        if validation_data is not None:
+            pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            validation_data = self.prepared(*pair, batch_size=batch_size, shuffle=False)
+        return super().fit(
+            batches,
+            epochs=epochs,
+            validation_data=validation_data,
+            callbacks=callbacks,
+            shuffle=False,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Returns the terms on held-out data, by name with `return_dict=True`."""
+        return super().evaluate(self.prepared(x, y, batch_size, shuffle=False), **kwargs)
+
+    def prepared(
+        self, x, y=None, batch_size=None, batches_per_round: int = 1, shuffle: bool = True
+    ) -> tf.data.Dataset:
+        """Returns the data as batches of one round, and builds the networks for their shape if there are none."""
+        strategy = self.distribute_strategy
+        if isinstance(x, data.Examples | data.Density):
+            step = int(self.step.numpy())  # a resumed run goes on in the data, too
+            batches = data.training_batches(
+                x, batch_size or DEFAULT_BATCH_SIZE, self.seed, step, batches_per_round
+            )
+        else:
+            batches = data.adapt(
+                x, y, batch_size=batch_size, batches_per_round=batches_per_round,
+                replicas=strategy.num_replicas_in_sync, seed=self.seed, shuffle=shuffle,
+            )  # fmt: skip
+        shape = data.image_shape_of(batches, batches_per_round)
+        if self.image_shape is None:
+            with strategy.scope():
+                self.build((None, *shape))
+        elif shape != self.image_shape:
+            raise InputError(f"images are {shape}, the model is built for {self.image_shape}; resize them")
+        return batches
+
+    def get_config(self) -> dict:
+        """Returns the settings, with the image shape that the data gave."""
+        config = {name: getattr(self, name) for name in settings.declared(type(self), Players)}
+        if self.networks:
+            models = keras.saving.serialize_keras_object
+            config["networks"] = {
+                player: models(given) if isinstance(given, keras.Model) else dict(given)
+                for player, given in self.networks.items()
+            }
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict):
+        """Returns the model of a config, with networks if it has an image shape."""
+        networks = {
+            player: keras.saving.deserialize_keras_object(given) if "class_name" in given else given
+            for player, given in (config.get("networks") or {}).items()
+        }
+        return cls(**{**config, "networks": networks or None})
+
+    def get_build_config(self) -> None:
+        """Returns nothing: the image shape in the config builds the networks."""
+
+    def get_compile_config(self) -> dict:
+        """Returns what `compile` was given, with the optimizers as they are."""
+        optimizers = {p: keras.saving.serialize_keras_object(o) for p, o in self.optimizers.items()}
+        return {"optimizers": optimizers, **self._compile_options}
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles as a saved model was."""
+        optimizers = {p: keras.saving.deserialize_keras_object(o) for p, o in config["optimizers"].items()}
+        self.compile(**{**config, "optimizers": optimizers})
