@@ -59,9 +59,7 @@ class Checkpoints:
                 status.assert_existing_objects_matched().assert_consumed()
                 return step
             except (tf.errors.OpError, AssertionError, ValueError) as error:
-                say(
-                    f"checkpoint {path} is damaged, trying the one before ({str(error).splitlines()[0][:120]})"
-                )
+                say(f"checkpoint {path} is damaged, trying the one before ({str(error).splitlines()[0][:120]})")
         if steps:
             raise InputError(f"no checkpoint in {self.folder} is whole; remove the folder to start anew")
         return 0

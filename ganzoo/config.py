@@ -13,7 +13,7 @@ import pydantic
 import ganzoo.variants  # noqa: F401  (registers them)
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.gan import GAN
-from ganzoo.networks import builder
+from ganzoo.networks import builder, specification
 from ganzoo.optimizers import optimizer
 from ganzoo.players import Players
 from ganzoo.registry import list_models, variant
@@ -107,7 +107,7 @@ class Recipe:
         for player, spec in self.gan.get("networks", {}).items():
             _named(
                 "gan",
-                lambda player=player, spec=spec: builder(player, {**cls.default_networks[player], **spec}),
+                lambda player=player, spec=spec: builder(player, specification(cls.default_networks[player], spec)),
             )
         for player in players:
             _named(f"optimizers.{player}", lambda player=player: optimizer(self.optimizer_of(player)))
@@ -148,9 +148,7 @@ def recipe_from(values: Mapping[str, Any], where: str) -> Recipe:
     Raises:
         InputError: for anything unknown, of a wrong type, or impossible.
     """
-    sections = {
-        name: _made(cls, values.get(name, {}), f"recipe {where}: {name}.") for name, cls in SECTIONS.items()
-    }
+    sections = {name: _made(cls, values.get(name, {}), f"recipe {where}: {name}.") for name, cls in SECTIONS.items()}
     return _made(Recipe, {**values, **sections}, f"recipe {where}: ")
 
 
@@ -170,6 +168,8 @@ def _made(cls: type, values: Any, where: str) -> Any:
 def load_recipe(name: str | Path, changes: Iterable[str] = ()) -> Recipe:
     """Returns a shipped recipe by name, or one from a TOML file.
 
+    A recipe may say `base = "name of a shipped recipe"`: it is laid over that one and holds what differs.
+
     Args:
         name: of a shipped recipe, or a path that ends in .toml.
         changes: `"section.key=value"`, with the value as TOML spells it (quotes around strings may be left out).
@@ -177,18 +177,40 @@ def load_recipe(name: str | Path, changes: Iterable[str] = ()) -> Recipe:
     Raises:
         InputError: if there is no such recipe, or it is no valid one.
     """
+    values = _values(name)
+    for change in changes:
+        _apply(values, change)
+    return recipe_from({"name": Path(name).stem, **values}, str(name))
+
+
+def _path(name: str | Path) -> Path:
+    """Returns where a recipe is."""
     path = Path(name)
-    if path.suffix != ".toml":
-        path = folder() / f"{name}.toml"
-        if not path.is_file():
-            raise InputError(f"recipe {str(name)!r} is unknown; {did_you_mean(str(name), list_recipes())}")
+    if path.suffix == ".toml":
+        return path
+    if str(name) not in list_recipes():
+        raise InputError(f"recipe {str(name)!r} is unknown; {did_you_mean(str(name), list_recipes())}")
+    return folder() / f"{name}.toml"
+
+
+def _values(name: str | Path) -> dict[str, Any]:
+    """Returns a recipe's plain values, laid over those of its base."""
+    path = _path(name)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"recipe {path} cannot be read: {error}") from None
-    for change in changes:
-        _apply(values, change)
-    return recipe_from({"name": path.stem, **values}, str(name))
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    if base == path.stem or not isinstance(base, str):
+        raise InputError(f"recipe {path}: base={base!r}: give the name of another recipe")
+    return merged(_values(base), values)
+
+
+def title(name: str) -> str:
+    """Returns the first line of a shipped recipe's header."""
+    return _path(name).read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
 
 
 def _apply(values: dict[str, Any], change: str) -> None:
@@ -221,9 +243,7 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Returns nested mappings as `"section.key"` -> value."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        flat |= (
-            flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-        )
+        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
 
 
@@ -244,7 +264,5 @@ def build(name: str | Recipe, **settings: Any) -> GAN:
     recipe = name if isinstance(name, Recipe) else load_recipe(name)
     cls = variant(recipe.variant)
     gan = cls(**merged(recipe.gan, settings))
-    gan.compile(
-        {player: recipe.optimizer_of(player) for player in gan.players}, jit_compile=recipe.train.jit_compile
-    )
+    gan.compile({player: recipe.optimizer_of(player) for player in gan.players}, jit_compile=recipe.train.jit_compile)
     return gan

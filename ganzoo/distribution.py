@@ -16,11 +16,11 @@ def replica_id() -> tf.Tensor | int:
 
 def gathered(rows: tf.Tensor) -> tf.Tensor:
     """Returns the rows of all replicas in order, [replicas * n, ...]; differentiable, also twice."""
-    count = replica_count()
-    if count == 1:
+    count, context = replica_count(), tf.distribute.get_replica_context()
+    if count == 1 or context is None:
         return rows
     # `all_gather` has no second derivative: rows put into zeros, then summed, have.
     places = tf.one_hot(replica_id(), count, dtype=rows.dtype)
     placed = tf.reshape(places, [count] + [1] * rows.shape.rank) * rows[None]
-    total = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, placed)
+    total = context.all_reduce(tf.distribute.ReduceOp.SUM, placed)
     return tf.reshape(total, tf.concat([[-1], tf.shape(rows)[1:]], 0))

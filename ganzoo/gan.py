@@ -205,9 +205,7 @@ class GAN(Players):
         """Returns images [B, H, W, C] in [-1, 1] of the averaged generator for latents [B, latent_dim]."""
         return self.averaged_generator(latents, training=False)
 
-    def sample(
-        self, seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor, averaged: bool = True
-    ) -> tf.Tensor:
+    def sample(self, seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor, averaged: bool = True) -> tf.Tensor:
         """Returns uint8 images [B, H, W, C] (float32 points [B, D]); row i of (seed, index)[i] alone.
 
         What `generate` calls and what is exported. Args: int64 [B], int64 [B], float32 [B] (see `latents`).
@@ -221,9 +219,7 @@ class GAN(Players):
     def _sampler(self):
         return tf.function(self.sample)
 
-    def generate(
-        self, n: int, seed: int = 0, *, truncation: float = math.inf, averaged: bool = True
-    ) -> np.ndarray:
+    def generate(self, n: int, seed: int = 0, *, truncation: float = math.inf, averaged: bool = True) -> np.ndarray:
         """Returns the images 0 to n - 1 of `seed`, uint8 [n, H, W, C] (points float32 [n, D]).
 
         Args:

@@ -9,9 +9,7 @@ from ganzoo.distribution import gathered, replica_id
 def plain_kernel_sums(rows: tf.Tensor, others: tf.Tensor, first: tf.Tensor | int) -> tf.Tensor:
     """Returns `kernel_sums`, written plainly: any derivative, with all pairs in memory."""
     # Far enough for exp(-distance) = 0. To subtract the row's own 1 from the sum instead would round it.
-    itself = 1e9 * tf.one_hot(
-        first + tf.range(tf.shape(rows)[0]), tf.shape(others)[0], axis=0, dtype=rows.dtype
-    )
+    itself = 1e9 * tf.one_hot(first + tf.range(tf.shape(rows)[0]), tf.shape(others)[0], axis=0, dtype=rows.dtype)
     distances = itself[:, :, None]
     for row, other in zip(tf.unstack(rows, axis=2), tf.unstack(others, axis=2), strict=True):
         distances += tf.abs(row - other[:, None])  # [n, m, B]

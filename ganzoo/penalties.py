@@ -65,9 +65,7 @@ def chainer_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float 
     return real + reach * noise.uniform("penalty/noise", _per_value(real))
 
 
-def compare_gan_noise(
-    real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float | None = None
-) -> tf.Tensor:
+def compare_gan_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float | None = None) -> tf.Tensor:
     """Returns real + scale * std * (U - 1/2), clipped to the range of pixels [-1, 1] (compare_gan); `scale` 1."""
     reach = (1.0 if scale is None else scale) * tf.math.reduce_std(gathered(real))
     moved = real + reach * (noise.uniform("penalty/noise", _per_value(real)) - 0.5)

@@ -3,11 +3,15 @@
 import csv
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 
 from ganzoo.errors import InputError
 from ganzoo.files import written
+from ganzoo.sampling import latent_walk
+
+WALK_FRAMES = 12  # from one sample to the next
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
@@ -74,6 +78,42 @@ def save_curves(history: str | os.PathLike, path: str | os.PathLike) -> None:
             panel.legend(fontsize=8)
             panel.grid(alpha=0.3)
         panels[-1].set_xlabel("round")
+
+
+def draw(generator, output: str | os.PathLike, n: int | None = None, seed: int = 0, truncation=math.inf) -> None:
+    """Writes samples of an exported generator as what `output` is.
+
+    Args:
+        generator: an `ganzoo.exported.ExportedGenerator`.
+        output: `.png`, a grid; `.gif`, a walk through the latents of n samples; `.npz`, an array `samples`;
+            a folder, single PNG files by index.
+        n: how many; 64 if not given, of a walk 8.
+        seed: any int64.
+        truncation: standard deviations at which the latents are cut.
+
+    Raises:
+        InputError: if `output` is of another kind or cannot be written, or an argument is impossible.
+    """
+    output = Path(output)
+    if output.suffix not in ("", ".png", ".gif", ".npz"):
+        raise InputError(f"output={str(output)!r}: give a .png, .gif or .npz file, or a folder")
+    n = n or (8 if output.suffix == ".gif" else 64)
+    try:
+        if output.suffix == ".gif":
+            walk = latent_walk(generator.latents(n, seed, truncation), WALK_FRAMES)
+            save_walk(generator.images(walk), output)
+            return
+        samples = generator.sample(n, seed, truncation)
+        if output.suffix == ".png":
+            save_samples(samples, output)
+        elif output.suffix == ".npz":
+            with written(output) as temporary:
+                np.savez_compressed(temporary, samples=samples)
+        else:
+            for index, image in enumerate(samples):
+                save_image(image, output / f"{index:06d}.png", smallest_side=1)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
 class _figure:

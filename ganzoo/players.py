@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 from ganzoo import data, settings
 from ganzoo.callbacks import check_callbacks
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.networks import network
+from ganzoo.networks import network, specification
 from ganzoo.optimizers import optimizers_of
 from ganzoo.settings import PositiveInt, Seed, Sizes
 
@@ -76,9 +76,7 @@ class Players(keras.Model):
         for number, player in enumerate(self.players):
             setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
         generator = self.generator
-        self.averaged_generator = type(generator).from_config(
-            generator.get_config() | {"name": "averaged_generator"}
-        )
+        self.averaged_generator = type(generator).from_config(generator.get_config() | {"name": "averaged_generator"})
         self.averaged_generator.set_weights(generator.get_weights())
         self.averaged_generator.trainable = False
         self.build_optimizers()
@@ -91,7 +89,7 @@ class Players(keras.Model):
             if not given.built:
                 given.build((None, self.latent_dim) if player == "generator" else (None, *self.image_shape))
             return given
-        spec = {**self.default_networks[player], **given}
+        spec = specification(self.default_networks[player], given)
         return network(player, spec, self.image_shape, self.latent_dim, seed)
 
     def compile(self, optimizers="adam", jit_compile: bool = False, **kwargs) -> None:
@@ -168,16 +166,12 @@ class Players(keras.Model):
         """Returns the terms on held-out data, by name with `return_dict=True`."""
         return super().evaluate(self.prepared(x, y, batch_size, shuffle=False), **kwargs)
 
-    def prepared(
-        self, x, y=None, batch_size=None, batches_per_round: int = 1, shuffle: bool = True
-    ) -> tf.data.Dataset:
+    def prepared(self, x, y=None, batch_size=None, batches_per_round: int = 1, shuffle: bool = True) -> tf.data.Dataset:
         """Returns the data as batches of one round, and builds the networks for their shape if there are none."""
         strategy = self.distribute_strategy
         if isinstance(x, data.Examples | data.Density):
             step = int(self.step.numpy())  # a resumed run goes on in the data, too
-            batches = data.training_batches(
-                x, batch_size or DEFAULT_BATCH_SIZE, self.seed, step, batches_per_round
-            )
+            batches = data.training_batches(x, batch_size or DEFAULT_BATCH_SIZE, self.seed, step, batches_per_round)
         else:
             batches = data.adapt(
                 x, y, batch_size=batch_size, batches_per_round=batches_per_round,

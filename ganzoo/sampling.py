@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from ganzoo.errors import InputError
+from ganzoo.progress import shown
 
 # One batch size for all: other sizes take other convolution kernels, which round differently.
 BATCH = 64
@@ -38,7 +38,8 @@ def samples(
     if not truncation > 0:
         raise InputError(f"truncation={truncation}: give standard deviations above 0, or inf for all")
     batches = []
-    for start in tqdm.tqdm(range(0, n, BATCH), "sampling", unit="batch", disable=None if progress else True):
+    starts = range(0, n, BATCH)
+    for start in shown(starts, "sampling", len(starts)) if progress else starts:
         index = tf.range(start, start + BATCH, dtype=tf.int64)
         batch = sample(tf.zeros_like(index) + seed, index, tf.fill([BATCH], float(truncation)))
         batches.append(batch[: n - start].numpy())

@@ -17,9 +17,7 @@ NonNegativeFloat = pydantic.NonNegativeFloat
 Momentum = Annotated[float, pydantic.Field(ge=0, lt=1)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
 # Lists, as TOML and JSON write them, or tuples.
-Sizes = Annotated[
-    tuple[PositiveInt, ...], pydantic.BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
-]
+Sizes = Annotated[tuple[PositiveInt, ...], pydantic.BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 
 
 def one_of(known: Iterable[str]) -> pydantic.AfterValidator:
@@ -84,6 +82,6 @@ def explained(error: pydantic.ValidationError, where: str, names: Iterable[str])
             lines.append(f"{key}: missing from {where}; give it a value")
         else:
             reason = found["msg"].removeprefix("Value error, ")
-            reason = reason[0].lower() + reason[1:]
-            lines.append(f"{key}={found['input']!r}: {reason}")
+            # Without a key it is a check of the whole, whose message says all.
+            lines.append(f"{key}={found['input']!r}: {reason[0].lower()}{reason[1:]}" if key else reason)
     return "; ".join(lines)

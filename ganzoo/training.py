@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from ganzoo import config, data
+from ganzoo import config, data, pictures
 from ganzoo.callbacks import History, Progress, SampleGrids, SaveCheckpoints, StopOnNaN
 from ganzoo.checkpoints import Checkpoints
 from ganzoo.errors import InputError
@@ -64,12 +64,8 @@ def train(
     if step >= total:
         say(f"{model_dir} is at step {step} already; give more train.steps to go on")
         return gan
-    say(
-        f"resuming from step {step}" if step else f"training {recipe.name} for {total} steps into {model_dir}"
-    )
-    write_text(
-        model_dir / RECIPE_FILE, json.dumps({**recipe.as_dict(), "image_shape": gan.image_shape}, indent=2)
-    )
+    say(f"resuming from step {step}" if step else f"training {recipe.name} for {total} steps into {model_dir}")
+    write_text(model_dir / RECIPE_FILE, json.dumps({**recipe.as_dict(), "image_shape": gan.image_shape}, indent=2))
     own = (
         Progress(recipe.name, total),
         StopOnNaN(),
@@ -90,6 +86,7 @@ def train(
             callbacks=[*own, *callbacks], verbose=0,
         )  # fmt: skip
         step += rounds * epochs
+    pictures.save_curves(model_dir / "history.csv", model_dir / "curves.png")
     return gan
 
 
@@ -105,9 +102,7 @@ def check_folder(recipe: config.Recipe, model_dir: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"model_dir {model_dir} cannot be written: {error.strerror}; choose another"
-        ) from None
+        raise InputError(f"model_dir {model_dir} cannot be written: {error.strerror}; choose another") from None
     if not (model_dir / RECIPE_FILE).exists():
         return
     held, _ = held_recipe(model_dir)
@@ -116,8 +111,7 @@ def check_folder(recipe: config.Recipe, model_dir: Path) -> None:
     different = [
         f"{key}: {held.get(key, 'absent')!r} there, {given.get(key, 'absent')!r} now"
         for key in sorted({*held, *given} - set(MAY_CHANGE))
-        if held.get(key, absent) != given.get(key, absent)
-        and not (key == MAY_GROW and given[key] > held[key])
+        if held.get(key, absent) != given.get(key, absent) and not (key == MAY_GROW and given[key] > held[key])
     ]
     if different:
         raise InputError(
@@ -149,7 +143,5 @@ def restored(model_dir: str | os.PathLike) -> tuple[GAN, config.Recipe]:
     recipe, shape = held_recipe(model_dir)
     gan = config.build(recipe, image_shape=shape)
     if not Checkpoints(Path(model_dir) / CHECKPOINTS).restore(gan):
-        raise InputError(
-            f"{model_dir} has no checkpoint yet; train until step {recipe.train.checkpoint_steps}"
-        )
+        raise InputError(f"{model_dir} has no checkpoint yet; train until step {recipe.train.checkpoint_steps}")
     return gan, recipe

@@ -1,0 +1,49 @@
+"""The command line: `ganzoo <tool> --flags`; each tool is one file here, flags in, one library call out."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from absl import app
+from absl import logging as absl_logging
+
+from ganzoo.errors import InputError, did_you_mean
+
+TOOLS = {
+    "train": "train a recipe; the same command resumes",
+    "export": "write a trained generator as a SavedModel",
+    "sample": "draw pictures from a SavedModel: a grid, a latent walk, single files",
+    "evaluate": "score a SavedModel and write the record",
+    "list": "list variants and recipes",
+    "benchmark": "measure rounds a second, and what `fit` costs over a bare loop",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs `ganzoo <tool> --flags`."""
+    argv = list(sys.argv if argv is None else argv)
+    if len(argv) < 2 or argv[1] in ("help", "-h", "--help"):
+        print("usage: ganzoo <tool> --flags, or ganzoo <tool> --help\n")
+        print("\n".join(f"  {tool:10} {what}" for tool, what in TOOLS.items()))
+        return
+    if argv[1] not in TOOLS:
+        sys.exit(f"ganzoo: tool {argv[1]!r} is unknown; {did_you_mean(argv[1], TOOLS)}")
+    run(argv[1], argv[2:])
+
+
+def run(tool: str, flags: Sequence[str] | None = None) -> None:
+    """Runs one tool; a user's mistake becomes one line on standard error and exit status 1."""
+    module = importlib.import_module(f"ganzoo.cli.{tool}")
+    absl_logging.set_verbosity(absl_logging.ERROR)
+
+    def guarded(argv: Sequence[str]) -> None:
+        if len(argv) > 1:
+            sys.exit(f"ganzoo {tool}: {argv[1]!r} is no flag; write --name=value, see ganzoo {tool} --help")
+        try:
+            module.main()
+        except InputError as error:
+            sys.exit(f"ganzoo {tool}: {error}")
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    app.run(guarded, argv=[f"ganzoo {tool}", *(sys.argv[1:] if flags is None else flags)])

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ganzoo.data.examples import Examples, empty_images
-from ganzoo.data.progress import shown
 from ganzoo.data.resizing import fitted
 from ganzoo.data.splits import parts_of
 from ganzoo.errors import InputError
+from ganzoo.progress import shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 _GREY_MODES = ("1", "L", "LA")
@@ -26,9 +26,7 @@ class _Header:
     grey: bool
 
 
-def load_folder(
-    name: str, folder: Path, split: str, size: tuple[int, int] | None, channels: int | None
-) -> Examples:
+def load_folder(name: str, folder: Path, split: str, size: tuple[int, int] | None, channels: int | None) -> Examples:
     """Returns the images below a folder, [N, H, W, C], in the order of their paths.
 
     Files with other endings than those of images, and hidden ones, are left out. Where every image is in
@@ -48,9 +46,7 @@ def load_folder(
     """
     paths = _image_paths(folder)
     labels = _labels([path.relative_to(folder) for path in paths])
-    chosen = np.concatenate(
-        [np.arange(len(paths))[rows] for _, rows in parts_of(split, {"train": len(paths)})]
-    )
+    chosen = np.concatenate([np.arange(len(paths))[rows] for _, rows in parts_of(split, {"train": len(paths)})])
     paths = [paths[i] for i in chosen]
     headers = [_read(path, _header) for path in paths]
     channels = channels or (1 if all(header.grey for header in headers) else 3)
@@ -96,8 +92,7 @@ def _header(image: Any) -> _Header:
     """Returns the header of an open image."""
     if image.mode[0] in "IF":
         raise InputError(
-            f"image {image.filename!r} has more than 8 bits per channel (mode {image.mode}): "
-            "convert it to 8 bits"
+            f"image {image.filename!r} has more than 8 bits per channel (mode {image.mode}): convert it to 8 bits"
         )
     height, width = image.height, image.width
     if image.getexif().get(_EXIF_ORIENTATION) in _QUARTER_TURNS:

@@ -53,9 +53,7 @@ def grouped(batches: tf.data.Dataset, batch: int, static: bool, group: int) -> t
     count = int(batches.cardinality())
     if count < 0:  # endless, or not known
         together = batches.rebatch(batch * group, drop_remainder=True)
-        return (
-            together.apply(tf.data.experimental.assert_cardinality(count)) if count == _ENDLESS else together
-        )
+        return together.apply(tf.data.experimental.assert_cardinality(count)) if count == _ENDLESS else together
     # The last batch may be short. Its rows are not known, but with a second pass after the first there are
     # enough for the number that is asserted.
     together = batches.repeat().rebatch(batch * group, drop_remainder=True).take(count // group)

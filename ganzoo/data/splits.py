@@ -21,8 +21,7 @@ def parts_of(split: str, sizes: Mapping[str, int]) -> list[tuple[str, slice]]:
 
     try:
         infos = {
-            name: tfds.core.SplitInfo(name=name, shard_lengths=[size], num_bytes=0)
-            for name, size in sizes.items()
+            name: tfds.core.SplitInfo(name=name, shard_lengths=[size], num_bytes=0) for name, size in sizes.items()
         }
         wanted = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
     except (ValueError, TypeError) as error:

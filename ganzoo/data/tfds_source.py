@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ganzoo.data.examples import Examples, empty_images
-from ganzoo.data.progress import shown
 from ganzoo.data.resizing import fitted
 from ganzoo.data.splits import bad_split
 from ganzoo.errors import InputError, did_you_mean
+from ganzoo.progress import shown
 
 _AT_ONCE = 256  # images decoded and resized at one time
 
@@ -71,13 +71,10 @@ def _builder(dataset: str, data_dir: str | None, other_names: tuple[str, ...]) -
         hint = did_you_mean(word, names)
         if not hint.startswith("did you mean"):  # do not list TFDS' hundreds of names
             hint = f"known: {', '.join(other_names)} and the names of tensorflow.org/datasets"
-        raise InputError(
-            f"no data set {dataset!r}: {hint}; a folder of images is given as folder:PATH"
-        ) from error
+        raise InputError(f"no data set {dataset!r}: {hint}; a folder of images is given as folder:PATH") from error
     except Exception as error:  # an unknown version is an AssertionError, an unknown config a ValueError, ...
         raise InputError(
-            f"data set {dataset!r} cannot be used ({_short(error)}): "
-            "names are NAME, NAME/CONFIG or NAME:VERSION"
+            f"data set {dataset!r} cannot be used ({_short(error)}): names are NAME, NAME/CONFIG or NAME:VERSION"
         ) from error
 
 

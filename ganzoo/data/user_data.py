@@ -12,9 +12,7 @@ from ganzoo.data.layout import LOOKED_AT, array_layout, require_usable_dtype, re
 from ganzoo.data.user_dataset import DEFAULT_BATCH_SIZE, from_dataset, require_divisible, too_few
 from ganzoo.errors import InputError
 
-_PASS = (
-    "pass a tf.data.Dataset, a NumPy array or a tf.Tensor of images (uint8, or float in [-1, 1]) or points"
-)
+_PASS = "pass a tf.data.Dataset, a NumPy array or a tf.Tensor of images (uint8, or float in [-1, 1]) or points"
 
 
 def adapt(
@@ -67,9 +65,7 @@ def adapt(
         batch_size = whole_number("batch_size", batch_size, least=1)
     if isinstance(x, tf.data.Dataset):
         if y is not None:
-            raise InputError(
-                "y is given with a tf.data.Dataset: leave y out, a dataset brings its labels along"
-            )
+            raise InputError("y is given with a tf.data.Dataset: leave y out, a dataset brings its labels along")
         return from_dataset(x, batch_size, group, replicas)
     return _from_array(_array(x), batch_size or DEFAULT_BATCH_SIZE, group, replicas, seed if shuffle else None)
 

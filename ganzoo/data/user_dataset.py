@@ -20,9 +20,7 @@ DEFAULT_BATCH_SIZE = 64
 _WHAT = "x (a tf.data.Dataset)"
 
 
-def from_dataset(
-    dataset: tf.data.Dataset, batch_size: int | None, group: int, replicas: int
-) -> tf.data.Dataset:
+def from_dataset(dataset: tf.data.Dataset, batch_size: int | None, group: int, replicas: int) -> tf.data.Dataset:
     """Returns the training batches of a user's dataset; see `ganzoo.data.adapt`."""
     rows = _images_of(dataset)
     require_usable_dtype(_WHAT, rows.element_spec.dtype)
@@ -101,9 +99,7 @@ def _image_path(spec: Any) -> tuple:
 
 def _image_key(spec: dict) -> Any:
     """Returns the key of the image in a dict element."""
-    like_images = [
-        key for key, part in spec.items() if isinstance(part, tf.TensorSpec) and _may_be_image(part)
-    ]
+    like_images = [key for key, part in spec.items() if isinstance(part, tf.TensorSpec) and _may_be_image(part)]
     if "image" in spec:
         return "image"
     if len(spec) == 1:

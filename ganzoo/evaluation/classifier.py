@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.data import Examples
-from ganzoo.data.progress import shown
 from ganzoo.errors import InputError
+from ganzoo.progress import shown
 
 ARCHITECTURE_VERSION = 1  # a part of the cache's key: raise it when the network or its training changes
 _BATCH_SIZE = 32
@@ -74,9 +74,7 @@ def _full_batches(images: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         yield np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
 
 
-def train_classifier(
-    train: Examples, test: Examples, *, seed: int = 0, epochs: int | None = None
-) -> Classifier:
+def train_classifier(train: Examples, test: Examples, *, seed: int = 0, epochs: int | None = None) -> Classifier:
     """Trains a small convolutional network on `train` and measures it on `test`.
 
     Same data, seed and machine: same weights. No global generator is read or seeded.

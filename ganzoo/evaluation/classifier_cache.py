@@ -40,9 +40,7 @@ def classifier_for(
     return cached_classifier(train, test, cache_dir)
 
 
-def cached_classifier(
-    train: Examples, test: Examples, cache_dir: str | os.PathLike | None = None
-) -> Classifier:
+def cached_classifier(train: Examples, test: Examples, cache_dir: str | os.PathLike | None = None) -> Classifier:
     """Returns the classifier of these two splits: from the cache, or trained now and put there."""
     key = hashlib.sha256(f"{train.image_shape} {ARCHITECTURE_VERSION}".encode())
     for examples in (train, test):
@@ -72,9 +70,7 @@ def _read(path: Path) -> Classifier:
     about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     classifier = Classifier(about["name"], keras.models.load_model(path, compile=False), about["accuracy"])
     if classifier.weights_hash != about["weights_hash"]:
-        raise InputError(
-            f"its weights hash to {classifier.weights_hash[:8]}, not {about['weights_hash'][:8]}"
-        )
+        raise InputError(f"its weights hash to {classifier.weights_hash[:8]}, not {about['weights_hash'][:8]}")
     return classifier
 
 

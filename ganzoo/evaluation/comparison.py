@@ -26,9 +26,7 @@ def compare(a: ScoreRecord, b: ScoreRecord, *, across: Iterable[str] = ()) -> di
     conditions = [each.name for each in fields(ScoreRecord) if each.name not in _SUBJECT]
     across = set(across)
     for name in across - set(conditions):
-        raise InputError(
-            f"across {name!r}: not a condition of a score record; {did_you_mean(name, conditions)}"
-        )
+        raise InputError(f"across {name!r}: not a condition of a score record; {did_you_mean(name, conditions)}")
     ours, theirs = _conditions(a, across), _conditions(b, across)
     unlike = [
         f"{name}: {ours.get(name, 'absent')} and {theirs.get(name, 'absent')}"

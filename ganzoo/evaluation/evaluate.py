@@ -12,9 +12,9 @@ from ganzoo.data import Density, Examples
 from ganzoo.errors import InputError
 from ganzoo.evaluation.classifier_cache import cached_classifier
 from ganzoo.evaluation.density_scores import density_scores
-from ganzoo.evaluation.generator import ExportedGenerator, open_generator
 from ganzoo.evaluation.image_scores import Evaluator, memorisation_scores, network_scores
 from ganzoo.evaluation.records import ScoreRecord, save_record
+from ganzoo.exported import ExportedGenerator, open_generator
 
 
 def evaluate(
@@ -26,7 +26,6 @@ def evaluate(
     data_dir: str | os.PathLike | None = None,
     samples: int = 5000,
     seed: int = 0,
-    batch_size: int = 64,
     records_path: str | os.PathLike | None = None,
 ) -> ScoreRecord:
     """Returns the scores of an exported generator, with the conditions they were measured under.
@@ -42,18 +41,17 @@ def evaluate(
         data_dir: Where the data lie; the data set's own default if None.
         samples: Number of generated examples, untruncated.
         seed: Of the generated examples, and of choices among the real ones.
-        batch_size: Of sampling; it may change the rounding of single pixels.
         records_path: JSON file that the record is also written to.
 
     Raises:
         InputError: If the model was not exported by ganzoo, or does not fit the data.
     """
-    if samples < 2 or batch_size < 1:
-        raise InputError(f"samples={samples}, batch_size={batch_size}: a score needs 2 samples, a batch 1")
+    if samples < 2:
+        raise InputError(f"samples={samples}: a score needs at least 2")
     generator = open_generator(model)
     dataset = _dataset_name(generator, dataset, split)
     train, test = (_real(generator, dataset, each, data_dir) for each in (train_split, split))
-    generated = _generated(generator, samples, seed, batch_size)
+    generated = _generated(generator, samples, seed)
     if isinstance(test, Density):
         conditions = _density_conditions(test)
         scores = density_scores(generated, test, seed)
@@ -112,9 +110,9 @@ def _real(
     return real
 
 
-def _generated(generator: ExportedGenerator, samples: int, seed: int, batch_size: int) -> np.ndarray:
+def _generated(generator: ExportedGenerator, samples: int, seed: int) -> np.ndarray:
     """Returns the generated examples, checked."""
-    generated = generator.sample(samples, seed, batch_size)
+    generated = generator.sample(samples, seed)
     shape = generator.manifest.image_shape
     dtype = "uint8" if len(shape) == 3 else "float32"
     if generated.shape[1:] != shape or generated.dtype != dtype:

@@ -113,9 +113,7 @@ def modes_covered(points: ArrayLike, modes: ArrayLike, standard_deviation: float
     return len(np.unique(mode[distance <= reach * standard_deviation]))
 
 
-def high_quality_share(
-    points: ArrayLike, modes: ArrayLike, standard_deviation: float, reach: float = 3.0
-) -> float:
+def high_quality_share(points: ArrayLike, modes: ArrayLike, standard_deviation: float, reach: float = 3.0) -> float:
     """Returns the share of points within `reach` standard deviations of the nearest mode.
 
     In D = 2 dimensions and with reach 3 the density itself has 1 - exp(-9/2) = 0.989, not 1. For `Args` and

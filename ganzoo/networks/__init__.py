@@ -28,9 +28,7 @@ def builder(role: str, spec: Mapping) -> Callable:
     known = architectures(role)
     name = spec.get("architecture")
     if name not in known:
-        raise InputError(
-            f"networks.{role}.architecture={name!r} is unknown; {did_you_mean(str(name), known)}"
-        )
+        raise InputError(f"networks.{role}.architecture={name!r} is unknown; {did_you_mean(str(name), known)}")
     options = set(inspect.signature(known[name]).parameters) - {"image_shape", "latent_dim", "seed", "name"}
     for key in spec:
         if key != "architecture" and key not in options:
@@ -38,9 +36,13 @@ def builder(role: str, spec: Mapping) -> Callable:
     return known[name]
 
 
-def network(
-    role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: int, seed: int
-) -> keras.Model:
+def specification(default: Mapping, given: Mapping) -> dict:
+    """Returns `given` laid over `default`; another architecture starts from its own defaults."""
+    other = given.get("architecture", default["architecture"]) != default["architecture"]
+    return dict(given) if other else {**default, **given}
+
+
+def network(role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: int, seed: int) -> keras.Model:
     """Returns the network of `role`: latents [B, latent_dim] to images, or images to scores [B, 1].
 
     Args:

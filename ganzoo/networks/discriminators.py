@@ -59,9 +59,7 @@ def dcgan(
     images = keras.Input(image_shape, name="images")
     x = make.activation(activation)(make.weighted(layers.Conv2D, width, 3, padding="same")(images))
     for factor, size, stride in ((2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2), (8, 3, 1)):
-        x = make.weighted(
-            layers.Conv2D, factor * width, size, stride, padding="same", use_bias=not normalized
-        )(x)
+        x = make.weighted(layers.Conv2D, factor * width, size, stride, padding="same", use_bias=not normalized)(x)
         x = make.activation(activation)(make.batch_norm(scale=False)(x) if normalized else x)
     features = make(layers.Flatten)(x)
     return scored(images, features, (minibatch_kernels, minibatch_dim), make, name)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ganzoo.evaluation.generator import open_generator
+from ganzoo.exported import open_generator
 
 
 def test_examples_follow_seed_and_index_untruncated_at_any_batch_size(ring, export_ring):

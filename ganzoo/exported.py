@@ -1,6 +1,7 @@
 """An exported generator: a SavedModel with a signature `sample` and a manifest, ganzoo.json."""
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 import pydantic
 import tensorflow as tf
 
-from ganzoo.data.progress import shown
+from ganzoo.data import pixels
 from ganzoo.errors import InputError
+from ganzoo.noise import latents
+from ganzoo.sampling import samples
 from ganzoo.settings import explained
 
 _INPUTS = {"seed", "index", "truncation"}
@@ -30,6 +33,8 @@ class Manifest(pydantic.BaseModel):
     dataset: str | None = None
     data_split: str | None = None
     image_shape: tuple[int, ...]
+    latent_dim: int
+    prior: str = "normal"
     step: int
     seed: int
     checkpoint: Literal["last", "best"] = "last"
@@ -50,20 +55,30 @@ class ExportedGenerator:
     manifest: Manifest
     model: object = field(repr=False)
 
-    def sample(self, count: int, seed: int, batch_size: int) -> np.ndarray:
-        """Returns the examples 0 to `count` - 1 of `seed`: uint8 [count, H, W, C], or float32 [count, D].
+    def sample(self, n: int, seed: int = 0, truncation: float = math.inf) -> np.ndarray:
+        """Returns the examples 0 to n - 1 of `seed`: uint8 [n, H, W, C], or points float32 [n, D].
 
-        All batches are full and the last is cut, since pixels may differ in rounding with the batch size.
+        Raises:
+            InputError: If `n` or `truncation` is impossible.
         """
         signature = self.model.signatures["sample"]
         (output,) = signature.structured_outputs
-        seeds, untruncated = tf.fill([batch_size], np.int64(seed)), tf.fill([batch_size], np.float32(np.inf))
-        starts = range(0, count, batch_size)
-        batches = []
-        for start in shown(starts, f"sampling {self.path}", len(starts)):
-            index = tf.range(start, start + batch_size, dtype=tf.int64)
-            batches.append(signature(seed=seeds, index=index, truncation=untruncated)[output].numpy())
-        return np.concatenate(batches)[:count]
+
+        def rows(seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+            return signature(seed=seed, index=index, truncation=truncation)[output]
+
+        return samples(rows, n, seed, truncation=truncation, progress=True)
+
+    def images(self, latent: np.ndarray) -> np.ndarray:
+        """Returns uint8 images [B, H, W, C] (points float32 [B, D]) for latents float32 [B, latent_dim]."""
+        (values,) = self.model.signatures["serving_default"](latent=tf.constant(latent)).values()
+        return (pixels(values) if values.shape.rank == 4 else values).numpy()
+
+    def latents(self, n: int, seed: int = 0, truncation: float = math.inf) -> np.ndarray:
+        """Returns the latents of the examples 0 to n - 1 of `seed`, float32 [n, latent_dim]."""
+        index = tf.range(n, dtype=tf.int64)
+        dim, prior = self.manifest.latent_dim, self.manifest.prior
+        return latents(tf.zeros_like(index) + seed, index, dim, prior=prior, truncation=truncation).numpy()
 
 
 def open_generator(path: str | os.PathLike) -> ExportedGenerator:
@@ -78,8 +93,7 @@ def open_generator(path: str | os.PathLike) -> ExportedGenerator:
     signature = model.signatures.get("sample")
     if signature is None:
         raise InputError(
-            f"{str(folder)!r} has no signature 'sample', only {sorted(model.signatures)}; "
-            "export it with ganzoo"
+            f"{str(folder)!r} has no signature 'sample', only {sorted(model.signatures)}; export it with ganzoo"
         )
     inputs, outputs = set(signature.structured_input_signature[1]), set(signature.structured_outputs)
     if inputs != _INPUTS or outputs not in ({"images"}, {"points"}):
@@ -114,8 +128,6 @@ def _manifest(folder: Path) -> Manifest:
             "export it with ganzoo"
         ) from None
     except pydantic.ValidationError as error:
-        raise InputError(
-            f"{explained(error, str(path), Manifest.model_fields)}; export the model again"
-        ) from None
+        raise InputError(f"{explained(error, str(path), Manifest.model_fields)}; export the model again") from None
     except ValueError as error:
         raise InputError(f"{str(path)!r} is not JSON ({error}); export the model again") from None

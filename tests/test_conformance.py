@@ -1,0 +1,433 @@
+"""What every registered variant can do: one function a property.
+
+A variant that cannot have a property says so in its class: `exempt = {"property": "reason"}`, where the
+property is the name of a function below without `test_`.
+"""
+
+import hashlib
+import inspect
+import json
+import math
+import re
+import traceback
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ganzoo
+from ganzoo.config import load_recipe
+from ganzoo.errors import InputError
+from ganzoo.gan import GAN
+from ganzoo.noise import Stream
+from ganzoo.players import Players
+from ganzoo.registry import variant
+from ganzoo.settings import declared
+
+POINTS = (3,)
+IMAGES = (8, 8, 1)
+TERM = r"[a-z0-9_]+/[a-z0-9_]+"
+
+
+def exemptions(name: str) -> dict[str, str]:
+    return dict(getattr(variant(name), "exempt", {}))
+
+
+@pytest.fixture(scope="module", params=ganzoo.list_models())
+def name(request):
+    """Returns the name of each variant in turn."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def _exempt(request):
+    """Skips what a variant is exempt from, with its reason."""
+    if "name" in request.fixturenames:
+        reasons = exemptions(request.getfixturevalue("name"))
+        reason = reasons.get(request.node.originalname.removeprefix("test_"))
+        if reason:
+            pytest.skip(reason)
+
+
+class Played(NamedTuple):
+    gan: GAN
+    data: np.ndarray
+    logs: dict[str, list[float]]
+    traces: list[int]
+    audit: Any
+
+
+@pytest.fixture(scope="module")
+def played(name, build_tiny, examples, audit):
+    """Returns a compiled model after three rounds on points, the last one smaller; for all tests of a variant.
+
+    Dense networks trace in a quarter of the time that convolutions take.
+    """
+    shape = IMAGES if "takes_points" in exemptions(name) else POINTS
+    gan, data = build_tiny(name, image_shape=shape), examples(10, shape)
+    traces, train_step = [], gan.train_step
+
+    def counted(batch):
+        traces.append(1)
+        return train_step(batch)
+
+    gan.train_step = counted
+    with audit() as collected:
+        logs = gan.fit(data, batch_size=4, verbose=0).history
+    return Played(gan, data, logs, traces, collected)
+
+
+@pytest.fixture(scope="module")
+def convolutional(name, build_tiny):
+    """Returns a model for images that runs eagerly, with all that its networks have, batch norm say."""
+    gan = build_tiny(name)
+    gan.run_eagerly = True
+    return gan
+
+
+def finite(logs: dict) -> bool:
+    return bool(logs) and all(np.isfinite(values).all() for values in logs.values())
+
+
+def numbers(variables) -> list[np.ndarray]:
+    return [variable.numpy() for variable in variables]
+
+
+def differ(before, after) -> list[bool]:
+    """Returns of each pair of arrays whether they differ."""
+    return [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+
+
+def stream(gan: GAN, update: str) -> Stream:
+    return Stream(gan.seed, gan.step.value, update)
+
+
+# What it is.
+
+
+def test_builds_from_its_recipe(name):
+    gan = ganzoo.build(name)
+    assert type(gan) is variant(name)
+    assert load_recipe(name).variant == name
+    assert set(gan.optimizers) == set(gan.players)
+
+
+def test_is_documented(name):
+    said = inspect.cleandoc(variant(name).__doc__)
+    for section in ("Args:", "Raises:", "Terms:", "Source:"):
+        assert re.search(rf"^{section}", said, re.MULTILINE), f"no {section}"
+    assert inspect.getmodule(variant(name)).__doc__
+    assert (Path(__file__).parent / "variants" / f"test_{name}.py").is_file()
+
+
+def test_refuses_unknown_settings(name):
+    for setting in declared(variant(name), Players):
+        misspelt = setting.replace("_", "") + "s"
+        with pytest.raises(InputError, match=f"{misspelt}: unknown to .*did you mean '{setting}'"):
+            ganzoo.build(name, **{misspelt: 1})
+
+
+def test_exemptions_have_reasons(name):
+    for exempt, reason in exemptions(name).items():
+        assert f"test_{exempt}" in globals(), f"{exempt} is no property"
+        assert len(reason) > 10
+
+
+def test_config_round_trip(name, convolutional):
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(convolutional)))
+    again = keras.saving.deserialize_keras_object(config)
+    assert type(again) is type(convolutional)
+    assert again.get_config() == convolutional.get_config()
+    fresh = variant(name).from_config(convolutional.get_config())
+    assert [w.shape for w in again.weights] == [w.shape for w in convolutional.weights]
+    for ours, theirs in zip(numbers(again.weights), numbers(fresh.weights), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+# How it trains.
+
+
+def test_fits_compiled(played):
+    assert finite(played.logs)
+    assert int(played.gan.step.numpy()) >= 3
+
+
+def test_fits_eagerly(convolutional, examples):
+    logs = convolutional.fit(examples(6), batch_size=4, verbose=0).history  # 4 rows, then 2
+    assert finite(logs)
+
+
+def test_logs_what_it_documents(played):
+    terms = re.search(r"^Terms:(.*?)(\n\n|\Z)", inspect.cleandoc(type(played.gan).__doc__), re.M | re.S)
+    always, *on_condition = terms[1].split(";")
+    assert set(played.logs) == {*re.findall(TERM, always), "loss"}
+    assert {term.split("/")[0] for term in re.findall(TERM, str(on_condition))} <= set(played.gan.players)
+
+
+def test_is_traced_once(played):
+    assert len(played.traces) == 1
+    played.gan.fit(played.data[:1], batch_size=1, verbose=0)
+    played.gan.fit(played.data[:7], batch_size=5, verbose=0)
+    assert len(played.traces) == 1
+
+
+def test_writes_wait_for_reads(played):
+    pairs, unordered = played.audit.unordered()
+    assert pairs > 50
+    assert not unordered
+
+
+def test_takes_points(played):
+    assert played.gan.generate(3).shape == (3, *POINTS)
+    assert played.gan.generate(3).dtype == np.float32
+
+
+@pytest.mark.parametrize("image_shape", [(8, 8, 3), (9, 12, 1)], ids=["colour", "not_square"])
+def test_takes_images_of(name, image_shape, build_tiny, examples):
+    gan = build_tiny(name, image_shape=None)
+    gan.run_eagerly = True
+    assert finite(gan.fit(examples(4, image_shape), batch_size=4, verbose=0).history)
+    images = gan(tf.zeros([2, gan.latent_dim]))
+    assert images.shape == (2, *image_shape)
+    assert abs(images.numpy()).max() <= 1
+
+
+def test_takes_one_example(convolutional, examples):
+    assert finite(convolutional.fit(examples(1), batch_size=1, verbose=0).history)
+
+
+def test_an_update_changes_its_player_alone(convolutional, examples):
+    gan, real = convolutional, tf.constant(examples(8))
+    for player in gan.players:
+        owned = {one: numbers(getattr(gan, one).trainable_variables) for one in gan.players}
+        others = numbers([*gan.averaged_generator.weights, gan.step])
+        gan.update((player,), real, stream(gan, player))
+        for one, before in owned.items():
+            changed = any(differ(before, numbers(getattr(gan, one).trainable_variables)))
+            assert changed == (one == player), f"{one} when {player} steps"
+        after = numbers([*gan.averaged_generator.weights, gan.step])
+        assert not any(differ(others, after))
+
+
+def test_trains_every_variable(convolutional, examples):
+    gan = convolutional
+    before = {player: numbers(getattr(gan, player).trainable_variables) for player in gan.players}
+    gan.fit(examples(24), batch_size=8, verbose=0)
+    for player in gan.players:
+        variables = getattr(gan, player).trainable_variables
+        changed = differ(before[player], numbers(variables))
+        assert all(changed), [v.path for v, moved in zip(variables, changed, strict=True) if not moved]
+
+
+def test_seed_decides(name, build_tiny, examples, state, same):
+    first, second, other = (build_tiny(name, seed=seed) for seed in (1, 1, 2))
+    assert same(state(first), state(second))
+    for player in first.players:
+        ours, theirs = (getattr(gan, player).trainable_variables for gan in (first, other))
+        kernels = [len(variable.shape) > 1 for variable in ours]
+        assert differ(numbers(ours), numbers(theirs)) == kernels
+    for gan in (first, second):
+        gan.run_eagerly = True
+        gan.fit(examples(4), batch_size=4, verbose=0)
+    assert same(state(first), state(second))
+
+
+def test_discriminator_steps(name, played, build_tiny, monkeypatch):
+    """Every opponents' update of a round sees rows of its own, in the data's order."""
+    gan = build_tiny(name, image_shape=played.gan.image_shape, discriminator_steps=2)
+    gan.run_eagerly = True
+    seen, gradients = [], gan.gradients
+
+    def watched(players, real, noise):
+        if players != ("generator",):
+            seen.append(real.numpy())
+        return gradients(players, real, noise)
+
+    monkeypatch.setattr(gan, "gradients", watched)
+    rows = played.data[:8]
+    gan.fit(rows, batch_size=2, shuffle=False, verbose=0)
+    assert int(gan.step.numpy()) == 2
+    np.testing.assert_array_equal(np.concatenate(seen), rows)
+    for player in gan.opponents:
+        assert int(gan.optimizers[player].iterations.numpy()) == 4
+    assert int(gan.optimizers["generator"].iterations.numpy()) == 2
+
+
+def test_simultaneous(name, played, build_tiny):
+    weights = []
+    for simultaneous in (False, True):
+        gan = build_tiny(name, image_shape=played.gan.image_shape, simultaneous=simultaneous)
+        gan.run_eagerly = True
+        assert finite(gan.fit(played.data[:8], batch_size=4, verbose=0).history)
+        weights.append(numbers(gan.generator.trainable_variables))
+    assert any(differ(*weights))
+
+
+# What stays.
+
+
+@pytest.mark.parametrize("mode", ["compiled", "eager"])
+def test_evaluation_changes_nothing(mode, request, examples, state, same):
+    gan = request.getfixturevalue("played").gan if mode == "compiled" else request.getfixturevalue("convolutional")
+    data = examples(6, gan.image_shape)
+    before = state(gan)
+    first, second = (gan.evaluate(data, batch_size=4, return_dict=True, verbose=0) for _ in range(2))
+    assert same(before, state(gan))
+    assert first == second
+    terms = {f"{player}/{term}" for player in gan.players for term in gan.term_names(player)}
+    assert set(first) == {*terms, "loss"}
+    assert all(map(math.isfinite, first.values()))
+
+
+def test_saved_model_goes_on(convolutional, examples, state, same, tmp_path):
+    gan, data = convolutional, examples(8)
+    gan.fit(data, batch_size=4, verbose=0)
+    gan.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded.run_eagerly = True
+    assert type(loaded) is type(gan)
+    assert same(state(gan), state(loaded))
+    for each in (gan, loaded):
+        each.fit(data, batch_size=4, shuffle=False, verbose=0)
+    assert same(state(gan), state(loaded))
+
+
+# The second tier: what takes long, or a process of its own.
+
+
+def attempts(names: list[str], attempt) -> dict[str, Any]:
+    """Returns name -> what `attempt(name)` returns, or its traceback as a string."""
+    results = {}
+    for one in names:
+        try:
+            results[one] = attempt(one)
+        except Exception:
+            results[one] = traceback.format_exc()[-3000:]
+        keras.backend.clear_session()
+    return results
+
+
+@pytest.mark.long
+def test_fits_compiled_with_convolutions(name, build_tiny, examples):
+    gan = build_tiny(name)
+    data = examples(10)
+    history = gan.fit(data, batch_size=4, validation_data=data[:5], epochs=2, verbose=0).history
+    assert finite(history)
+    assert {f"val_{key}" for key in history if not key.startswith("val_")} <= set(history)
+
+
+def rounds_under_xla(names):
+    """Returns name -> the last means of three rounds; called in a process without op determinism."""
+    from conftest import build_tiny, examples
+
+    def attempt(one):
+        gan = build_tiny(one)
+        gan.compile({p: gan.optimizers[p] for p in gan.players}, jit_compile=True)
+        logs = gan.fit(examples(12), batch_size=4, verbose=0).history
+        assert gan.jit_compile is True
+        return {key: values[-1] for key, values in logs.items()}
+
+    return attempts(names, attempt)
+
+
+@pytest.fixture(scope="session")
+def xla_results(in_process):
+    return in_process("test_conformance", "rounds_under_xla", ganzoo.list_models())
+
+
+@pytest.mark.long
+def test_fits_under_xla(name, xla_results):
+    assert isinstance(xla_results[name], dict), xla_results[name]
+    assert all(map(math.isfinite, xla_results[name].values()))
+
+
+def differences_between_replicas(names):
+    """Returns name -> largest difference of trained weights, two replicas of 8 rows against one of 16.
+
+    Also the same without the division by the number of replicas, and how the replicas' noise relates.
+    """
+    import ganzoo.gan
+    from conftest import build_tiny, examples
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])  # one in a process
+
+    def trained(one, image_shape, optimizer, scope):
+        with scope:
+            gan = build_tiny(one, image_shape=image_shape, normalized=False, ema_momentum=0.5)
+            gan.compile(optimizer)
+            gan.fit(examples(48, image_shape), batch_size=16, shuffle=False, verbose=0)
+        return numbers(gan.weights)
+
+    def difference(one, image_shape, optimizer):
+        alone = trained(one, image_shape, optimizer, tf.device("CPU:0"))
+        together = trained(one, image_shape, optimizer, strategy.scope())
+        return max(float(abs(a - b).max()) for a, b in zip(alone, together, strict=True))
+
+    sgd, adam = {"name": "sgd", "learning_rate": 0.1}, {"name": "adam", "learning_rate": 1e-3}
+
+    def attempt(one):
+        found = {"images": difference(one, IMAGES, sgd)}
+        if "takes_points" not in exemptions(one):
+            found["points"] = difference(one, POINTS, adam)
+        shape, count = (IMAGES if "takes_points" in exemptions(one) else POINTS), ganzoo.gan.replica_count
+        ganzoo.gan.replica_count = lambda: 1
+        try:
+            found["undivided"] = difference(one, shape, sgd)
+        finally:
+            ganzoo.gan.replica_count = count
+        return found
+
+    def draw():
+        return Stream(3, tf.constant(5, tf.int64), "update").normal("purpose", (8, 4))
+
+    halves = strategy.experimental_local_results(strategy.run(draw))
+    whole = Stream(3, tf.constant(5, tf.int64), "update").normal("purpose", (16, 4))
+    noise = {
+        "equal": bool(np.array_equal(*halves)),
+        "as_one": bool(np.array_equal(np.concatenate(halves), whole)),
+    }
+    return attempts(names, attempt) | {"noise": noise}
+
+
+@pytest.fixture(scope="session")
+def replica_results(in_process):
+    return in_process("test_conformance", "differences_between_replicas", ganzoo.list_models())
+
+
+@pytest.mark.long
+def test_two_replicas_equal_one(name, replica_results):
+    found = replica_results[name]
+    assert isinstance(found, dict), found
+    undivided = found.pop("undivided")
+    assert max(found.values()) < 1e-5
+    assert undivided > 1e-3  # else the two could not have told the difference
+
+
+@pytest.mark.long
+def test_replicas_draw_different_noise(replica_results):
+    assert replica_results["noise"] == {"equal": False, "as_one": True}
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory, build_tiny, examples, in_process):
+    """Returns name -> digest of the model's own samples, and of those of its SavedModel in another process."""
+    folders, own = {}, {}
+    for one in ganzoo.list_models():
+        gan = build_tiny(one)
+        gan.run_eagerly = True
+        gan.fit(examples(8), batch_size=4, verbose=0)
+        folders[one] = str(ganzoo.export(gan, tmp_path_factory.mktemp("models") / one))
+        own[one] = hashlib.sha256(gan.generate(64).tobytes()).hexdigest()
+    return own, in_process("conftest", "served", folders)
+
+
+@pytest.mark.long
+def test_serves_its_own_samples(name, exported):
+    own, served = exported
+    assert served[name] == own[name]
