@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN ?= runs/demo
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-all lint lock
+.PHONY: demo test test-all lint lock readme
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -40,3 +40,6 @@ test-all: lint
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 -o requirements.lock
+
+readme: .venv/installed
+	$(BIN)/python tools/readme.py

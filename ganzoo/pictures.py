@@ -11,18 +11,20 @@ from ganzoo.errors import InputError
 from ganzoo.files import written
 from ganzoo.sampling import latent_walk
 
+GAP_LEVEL = 96
 WALK_FRAMES = 12  # from one sample to the next
 
 
-def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Returns uint8 images [N, H, W, C] side by side, [rows * H, columns * W, C]; the rest is black."""
+def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
+    """Returns uint8 images [N, H, W, C] in rows and columns, `gap` grey pixels apart and around."""
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
-    cells[:count] = images
-    cells = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return cells.reshape(rows * height, columns * width, channels)
+    cells = np.full((rows * columns, height + gap, width + gap, channels), GAP_LEVEL, np.uint8)
+    cells[:count, gap:, gap:] = images
+    cells = cells.reshape(rows, columns, height + gap, width + gap, channels).swapaxes(1, 2)
+    sheet = cells.reshape(rows * (height + gap), columns * (width + gap), channels)
+    return np.pad(sheet, [(0, gap), (0, gap), (0, 0)], constant_values=GAP_LEVEL)
 
 
 def save_image(image: np.ndarray, path: str | os.PathLike, smallest_side: int = 512) -> None:

@@ -12,7 +12,7 @@ from ganzoo.callbacks import check_callbacks
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.networks import network, specification
 from ganzoo.optimizers import optimizers_of
-from ganzoo.settings import PositiveInt, Seed, Sizes
+from ganzoo.settings import ImageShape, PositiveInt, Seed
 
 DEFAULT_BATCH_SIZE = 64
 
@@ -27,7 +27,7 @@ class Players(keras.Model):
         InputError: if a setting is unknown, of a wrong type, or impossible.
     """
 
-    image_shape: Sizes | None = None
+    image_shape: ImageShape | None = None
     latent_dim: PositiveInt = 128
     networks: Mapping[str, Mapping | keras.Model] | None = None
     discriminator_steps: PositiveInt = 1

@@ -20,6 +20,15 @@ Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
 Sizes = Annotated[tuple[PositiveInt, ...], pydantic.BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 
 
+def _image_shape(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    if len(sizes) not in (1, 3):
+        raise ValueError("give (height, width, channels), or (numbers,) for points")
+    return sizes
+
+
+ImageShape = Annotated[Sizes, pydantic.AfterValidator(_image_shape)]
+
+
 def one_of(known: Iterable[str]) -> pydantic.AfterValidator:
     """Returns the check that a string is among `known`, with did-you-mean."""
 

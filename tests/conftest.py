@@ -27,26 +27,20 @@ def tiny_networks(name, width, normalized):
         normalized: False turns batch norm off: by the option of that name, else by dense layers.
     """
     from ganzoo.config import load_recipe
-    from ganzoo.errors import InputError
-    from ganzoo.networks import builder
+    from ganzoo.networks import builder, specification
     from ganzoo.registry import variant
 
     cls, given = variant(name), load_recipe(name).gan.get("networks", {})
     networks = {}
     for player in (*cls.opponents, "generator"):
-        spec = {**cls.default_networks[player], **given.get(player, {})}
-        networks[player] = {"width": width}
+        networks[player] = {**given.get(player, {}), "width": width}
+        spec = specification(cls.default_networks[player], networks[player])
         if normalized:
             continue
-        options = inspect.signature(builder(player, spec)).parameters
-        if "normalized" in options:
+        if "normalized" in inspect.signature(builder(player, spec)).parameters:
             networks[player]["normalized"] = False
         elif player == "generator":
-            try:
-                builder(player, {**spec, "architecture": "mlp", "width": width})
-            except InputError:
-                continue
-            networks[player]["architecture"] = "mlp"
+            networks[player] = {"architecture": "mlp", "width": width}
     return networks
 
 
@@ -56,7 +50,7 @@ def build_tiny(name, *, image_shape=IMAGE_SHAPE, width=WIDTH, normalized=True, *
 
     networks = tiny_networks(name, width, normalized)
     for player, options in settings.pop("networks", {}).items():
-        networks[player] = {**networks[player], **options}
+        networks[player] = {**({} if "architecture" in options else networks[player]), **options}
     return ganzoo.build(name, image_shape=image_shape, networks=networks, latent_dim=6, **settings)
 
 

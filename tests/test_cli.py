@@ -1,0 +1,110 @@
+"""The command line as a user meets it: processes, exit statuses, one line for a mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+TINY = ["gan.networks.generator.width=2", "gan.networks.discriminator.width=2"]
+TINY += ["gan.networks.second_discriminator.width=2", "data.image_size=8", "data.batch_size=8"]
+TINY += ["train.steps=4", "train.checkpoint_steps=2"]
+
+
+def run(tool, *flags, folder):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / f"{tool}.py"), *flags],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def ran(tool, *flags, folder):
+    done = run(tool, *flags, folder=folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Returns a folder with the run `run` of a tiny recipe, exported to `saved`."""
+    folder = tmp_path_factory.mktemp("cli")
+    changes = [f"--set={change}" for change in TINY]
+    assert "training dual_d_selu_digits for 4 steps" in ran(
+        "train", "--recipe=dual_d_selu_digits", "--model_dir=run", *changes, folder=folder
+    )
+    assert "saved/1" in ran("export", "--model_dir=run", "--output=saved", folder=folder)
+    return folder
+
+
+def test_train_leaves_what_it_says(trained):
+    for name in ("recipe.json", "history.csv", "curves.png", "samples/00000004.png", "checkpoints/00000004"):
+        assert (trained / "run" / name).exists(), name
+
+
+def test_the_same_command_goes_on(trained):
+    changes = [f"--set={change}" for change in [*TINY, "train.steps=6"]]
+    said = ran("train", "--recipe=dual_d_selu_digits", "--model_dir=run", *changes, folder=trained)
+    assert "resuming from step 4" in said
+
+
+def test_sample_needs_only_the_saved_model(trained, tmp_path):
+    (tmp_path / "model").symlink_to(trained / "saved")
+    ran("sample", "--model=model", "--output=grid.png", "--n=9", folder=tmp_path)
+    ran("sample", "--model=model", "--output=images.npz", "--n=9", "--seed=3", folder=tmp_path)
+    assert Image.open(tmp_path / "grid.png").size[0] % 24 == 0
+    assert np.load(tmp_path / "images.npz")["samples"].shape == (9, 8, 8, 1)
+
+
+@pytest.mark.long
+def test_a_walk_and_single_files(trained, tmp_path):
+    model = f"--model={trained / 'saved'}"
+    ran("sample", model, "--output=walk.gif", "--n=3", folder=tmp_path)
+    ran("sample", model, "--output=single", "--n=3", folder=tmp_path)
+    assert Image.open(tmp_path / "walk.gif").n_frames == 36
+    assert sorted(path.name for path in (tmp_path / "single").iterdir()) == [f"{i:06d}.png" for i in range(3)]
+
+
+@pytest.mark.long
+def test_evaluate_writes_a_record(trained, tmp_path):
+    said = ran("evaluate", f"--model={trained / 'saved'}", "--samples=200", "--output=score.json", folder=tmp_path)
+    assert "classifier_score/digits" in said
+    record = json.loads((tmp_path / "score.json").read_text())
+    assert record["recipe"] == "dual_d_selu_digits"
+    assert record["checkpoint"] == "last"
+
+
+@pytest.mark.long
+def test_benchmark_prints_its_figures(tmp_path):
+    changes = [f"--set={change}" for change in TINY]
+    said = ran("benchmark", "--recipe=dual_d_selu_digits", "--rounds=2", "--repeats=1", *changes, folder=tmp_path)
+    assert "fit_over_bare" in said
+
+
+def test_list_takes_wildcards(tmp_path):
+    said = ran("list", "--pattern=d*gan", folder=tmp_path)
+    assert "dcgan" in said
+    assert "dragan" in said
+    assert "dual_d_selu" not in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--recipe=dual_d_sleu", "--model_dir=x"], "did you mean 'dual_d_selu'?"),
+        (["--recipe=dragan", "--model_dir=x", "--set=gan.penalty_wieght=5"], "did you mean 'penalty_weight'?"),
+        (["--recipe=dragan", "--model_dir=file/x", "--set=data.dataset=digits"], "cannot be written"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(flags, said, tmp_path):
+    (tmp_path / "file").touch()
+    done = run("train", *flags, folder=tmp_path)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ganzoo train: ")]
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
