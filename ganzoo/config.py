@@ -1,6 +1,5 @@
 """Recipes: one TOML file says everything about a run; checked whole before any work is done."""
 
-import copy
 import dataclasses
 import fnmatch
 import tomllib
@@ -17,7 +16,7 @@ from ganzoo.networks import builder, specification
 from ganzoo.optimizers import optimizer
 from ganzoo.players import Players
 from ganzoo.registry import list_models, variant
-from ganzoo.settings import STRICT, PositiveInt, Sizes, explained, validated
+from ganzoo.settings import STRICT, PositiveInt, explained, validated
 
 # A section of a recipe is a frozen dataclass; pydantic checks its fields.
 frozen = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -37,9 +36,17 @@ class Data:
 
     dataset: str
     split: str = "train"
-    image_size: PositiveInt | Annotated[Sizes, pydantic.Field(min_length=2, max_length=2)] | None = None
+    image_size: Annotated[Any, pydantic.AfterValidator(lambda v: _image_size(v))] = None
     channels: Annotated[int, pydantic.AfterValidator(lambda v: _channels(v))] | None = None
     batch_size: PositiveInt = 64
+
+
+def _image_size(value: Any) -> int | tuple[int, int] | None:
+    sizes = value if isinstance(value, list | tuple) else [value, value]
+    whole = all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in sizes)
+    if value is not None and not (whole and len(sizes) == 2):
+        raise ValueError("give pixels a side, or [height, width]")
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _channels(value: int) -> int:
@@ -193,8 +200,8 @@ def _path(name: str | Path) -> Path:
     return folder() / f"{name}.toml"
 
 
-def _values(name: str | Path) -> dict[str, Any]:
-    """Returns a recipe's plain values, laid over those of its base."""
+def _values(name: str | Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Returns a recipe's plain values, laid over those of its base; `above` are the recipes that led here."""
     path = _path(name)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -203,9 +210,10 @@ def _values(name: str | Path) -> dict[str, Any]:
     base = values.pop("base", None)
     if base is None:
         return values
-    if base == path.stem or not isinstance(base, str):
-        raise InputError(f"recipe {path}: base={base!r}: give the name of another recipe")
-    return merged(_values(base), values)
+    above = (*above, path.resolve())
+    if not isinstance(base, str) or _path(base).resolve() in above:
+        raise InputError(f"recipe {path}: base={base!r}: give the name of another recipe, that is not based on this")
+    return merged(_values(base, above), values)
 
 
 def title(name: str) -> str:
@@ -215,7 +223,7 @@ def title(name: str) -> str:
 
 def _apply(values: dict[str, Any], change: str) -> None:
     """Sets `section.key=value` in nested `values`."""
-    key, equals, text = change.partition("=")
+    key, equals, text = (part.strip() for part in change.partition("="))
     if not equals or not all(key.split(".")):
         raise InputError(f"--set={change!r}: write it as section.key=value, e.g. gan.penalty_weight=5")
     try:
@@ -231,10 +239,12 @@ def _apply(values: dict[str, Any], change: str) -> None:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns nested mappings laid one over the other."""
-    result = copy.copy(dict(below))
+    """Returns nested mappings laid one over the other; a network of another architecture starts anew."""
+    result = dict(below)
     for key, value in above.items():
         nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        if nested and "architecture" in value:
+            nested = value["architecture"] == result[key].get("architecture")
         result[key] = merged(result[key], value) if nested else value
     return result
 

@@ -1,5 +1,6 @@
 """Optimizers from what recipes say: Keras' names and arguments, one a player, with Keras' schedules."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def optimizer(spec: Mapping[str, Any] | str | keras.optimizers.Optimizer) -> ker
     rate = options.get("learning_rate")
     if isinstance(rate, Mapping):
         options["learning_rate"] = schedule(rate)
-    elif rate is not None and (not isinstance(rate, int | float) or rate <= 0):
+    elif rate is not None and (not isinstance(rate, int | float) or not 0 < rate < math.inf):
         raise InputError(f"learning_rate={rate!r}: give a number above 0, or a table with a schedule")
     try:
         return getattr(keras.optimizers, NAMES[name.lower()])(**options)

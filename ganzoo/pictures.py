@@ -27,18 +27,18 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
     return np.pad(sheet, [(0, gap), (0, gap), (0, 0)], constant_values=GAP_LEVEL)
 
 
-def save_image(image: np.ndarray, path: str | os.PathLike, smallest_side: int = 512) -> None:
+def save_image(image: np.ndarray, path: str | os.PathLike, longer_side: int = 512) -> None:
     """Writes one uint8 image [H, W, C] with 1, 3 or 4 channels, enlarged in whole pixels if it is small."""
     with written(path) as temporary:
-        _pillow(image, smallest_side).save(temporary)
+        _pillow(image, longer_side).save(temporary)
 
 
-def _pillow(image: np.ndarray, smallest_side: int):
+def _pillow(image: np.ndarray, longer_side: int):
     from PIL import Image
 
     if image.shape[-1] not in (1, 3, 4):
         raise InputError(f"images of {image.shape[-1]} channels cannot be shown; 1, 3 or 4 can")
-    factor = max(1, math.ceil(smallest_side / max(image.shape[:2])))
+    factor = max(1, math.ceil(longer_side / max(image.shape[:2])))
     image = image.repeat(factor, 0).repeat(factor, 1)
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
@@ -99,7 +99,10 @@ def draw(generator, output: str | os.PathLike, n: int | None = None, seed: int =
     output = Path(output)
     if output.suffix not in ("", ".png", ".gif", ".npz"):
         raise InputError(f"output={str(output)!r}: give a .png, .gif or .npz file, or a folder")
-    n = n or (8 if output.suffix == ".gif" else 64)
+    if len(generator.manifest.image_shape) == 1 and output.suffix in ("", ".gif"):
+        raise InputError(f"output={str(output)!r}: points are no pictures; give a .png (a scatter) or .npz file")
+    if n is None:
+        n = 8 if output.suffix == ".gif" else 64
     try:
         if output.suffix == ".gif":
             walk = latent_walk(generator.latents(n, seed, truncation), WALK_FRAMES)
@@ -113,7 +116,7 @@ def draw(generator, output: str | os.PathLike, n: int | None = None, seed: int =
                 np.savez_compressed(temporary, samples=samples)
         else:
             for index, image in enumerate(samples):
-                save_image(image, output / f"{index:06d}.png", smallest_side=1)
+                save_image(image, output / f"{index:06d}.png", longer_side=1)
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror or error}") from None
 

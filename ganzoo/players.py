@@ -2,19 +2,30 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
+import pydantic
 import tensorflow as tf
 
 from ganzoo import data, settings
 from ganzoo.callbacks import check_callbacks
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.networks import network, specification
+from ganzoo.networks import builder, network, specification
 from ganzoo.optimizers import optimizers_of
 from ganzoo.settings import ImageShape, PositiveInt, Seed
 
 DEFAULT_BATCH_SIZE = 64
+
+
+def _networks(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    for player, spec in given.items():
+        if not isinstance(spec, Mapping | keras.Model):
+            raise ValueError(f"networks.{player}={spec!r}: give a table of options, or a Keras model")
+    return given
+
+
+Networks = Annotated[Mapping[str, Any], pydantic.AfterValidator(_networks)]
 
 
 class Players(keras.Model):
@@ -29,7 +40,7 @@ class Players(keras.Model):
 
     image_shape: ImageShape | None = None
     latent_dim: PositiveInt = 128
-    networks: Mapping[str, Mapping | keras.Model] | None = None
+    networks: Networks | None = None
     discriminator_steps: PositiveInt = 1
     seed: Seed = 0
 
@@ -42,6 +53,8 @@ class Players(keras.Model):
             setattr(self, key, MappingProxyType(value) if isinstance(value, dict) else value)
         for player in set(self.networks or ()) - set(self.players):
             raise InputError(f"networks.{player}: no such player; {did_you_mean(player, self.players)}")
+        for player in self.players:
+            self.specification_of(player)
         self.optimizers = {}
         self.step = self.add_weight(
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False,
@@ -82,15 +95,23 @@ class Players(keras.Model):
         self.build_optimizers()
         self.built = True
 
-    def network_of(self, player: str, seed: int) -> keras.Model:
-        """Returns the network of a player: the given model, or one built from its specification."""
+    def specification_of(self, player: str) -> Mapping | keras.Model:
+        """Returns what a player's network is built from, checked; or the model that was given."""
         given = (self.networks or {}).get(player, {})
         if isinstance(given, keras.Model):
-            if not given.built:
-                given.build((None, self.latent_dim) if player == "generator" else (None, *self.image_shape))
             return given
         spec = specification(self.default_networks[player], given)
-        return network(player, spec, self.image_shape, self.latent_dim, seed)
+        builder(player, spec)
+        return spec
+
+    def network_of(self, player: str, seed: int) -> keras.Model:
+        """Returns the network of a player, built."""
+        spec = self.specification_of(player)
+        if not isinstance(spec, keras.Model):
+            return network(player, spec, self.image_shape, self.latent_dim, seed)
+        if not spec.built:
+            spec.build((None, self.latent_dim) if player == "generator" else (None, *self.image_shape))
+        return spec
 
     def compile(self, optimizers="adam", jit_compile: bool = False, **kwargs) -> None:
         """Configures training.

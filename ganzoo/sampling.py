@@ -51,8 +51,8 @@ def slerp(start: np.ndarray, end: np.ndarray, fractions: np.ndarray) -> np.ndarr
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     angle = math.acos(np.clip(np.dot(start / lengths[0], end / lengths[1]), -1, 1))
     t = fractions[:, None]
-    if angle < 1e-6:
-        return (1 - t) * start + t * end
+    if math.sin(angle) < 1e-6:  # parallel, or opposite: no great circle is the shortest
+        return ((1 - t) * start + t * end).astype(np.float32)
     directions = np.sin((1 - t) * angle) * start / lengths[0] + np.sin(t * angle) * end / lengths[1]
     return (directions / math.sin(angle) * ((1 - t) * lengths[0] + t * lengths[1])).astype(np.float32)
 

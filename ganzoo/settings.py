@@ -3,7 +3,7 @@
 import functools
 import inspect
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import pydantic
@@ -72,6 +72,20 @@ def validated(cls: type, root: type, given: Mapping[str, Any]) -> dict[str, Any]
     return {name: getattr(checked, name) for name in schema.model_fields}
 
 
+def options_of(function: Callable, given: Mapping[str, Any], where: str, skip: Iterable[str] = ()) -> None:
+    """Checks keyword arguments by the function's annotations.
+
+    Raises:
+        InputError: naming, after `where`, each that is unknown, of a wrong type, or impossible.
+    """
+    parameters = inspect.signature(function).parameters.items()
+    fields = {name: (p.annotation, p.default) for name, p in parameters if name not in skip}
+    try:
+        pydantic.create_model(function.__name__, __config__=STRICT, **fields).model_validate(dict(given))
+    except pydantic.ValidationError as error:
+        raise InputError(explained(error, function.__name__, fields, where)) from None
+
+
 def signature(cls: type, root: type) -> inspect.Signature:
     """Returns the constructor's signature, for `help` and editors."""
     return inspect.Signature(
@@ -80,11 +94,11 @@ def signature(cls: type, root: type) -> inspect.Signature:
     )
 
 
-def explained(error: pydantic.ValidationError, where: str, names: Iterable[str]) -> str:
+def explained(error: pydantic.ValidationError, where: str, names: Iterable[str], prefix: str = "") -> str:
     """Returns one message for all that pydantic found: key, value, reason, and the nearest known key."""
     lines = []
     for found in error.errors():
-        key = ".".join(str(part) for part in found["loc"])
+        key = prefix + ".".join(str(part) for part in found["loc"])
         if found["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             lines.append(f"{key}: unknown to {where}; {did_you_mean(str(found['loc'][-1]), names)}")
         elif found["type"] in ("missing", "missing_argument"):

@@ -70,6 +70,16 @@ def same(ours, theirs):
     return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
 
 
+def scattered(gan):
+    """Gives both generators random weights, each its own, that make images of many levels; returns the model."""
+    random = np.random.default_rng(0)
+    for network in (gan.generator, gan.averaged_generator):
+        for weight in network.weights:
+            values = random.normal(0, 0.5, weight.shape)
+            weight.assign(values if values.ndim > 1 else abs(values) + 0.1)  # variances, too
+    return gan
+
+
 class Audit:
     """Collects the graph that TensorFlow made of a training round, to see what may overtake what."""
 
@@ -180,6 +190,11 @@ def _examples():
 @pytest.fixture(scope="session", name="state")
 def _state():
     return state
+
+
+@pytest.fixture(scope="session", name="scattered")
+def _scattered():
+    return scattered
 
 
 @pytest.fixture(scope="session", name="same")

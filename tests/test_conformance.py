@@ -412,13 +412,11 @@ def test_replicas_draw_different_noise(replica_results):
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory, build_tiny, examples, in_process):
+def exported(tmp_path_factory, build_tiny, scattered, in_process):
     """Returns name -> digest of the model's own samples, and of those of its SavedModel in another process."""
     folders, own = {}, {}
     for one in ganzoo.list_models():
-        gan = build_tiny(one)
-        gan.run_eagerly = True
-        gan.fit(examples(8), batch_size=4, verbose=0)
+        gan = scattered(build_tiny(one))
         folders[one] = str(ganzoo.export(gan, tmp_path_factory.mktemp("models") / one))
         own[one] = hashlib.sha256(gan.generate(64).tobytes()).hexdigest()
     return own, in_process("conftest", "served", folders)

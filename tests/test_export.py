@@ -11,12 +11,12 @@ from ganzoo.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def gan(build_tiny, examples):
-    """Returns a trained model, so that its averaged and its last weights differ; for reading only."""
+def gan(build_tiny, examples, scattered):
+    """Returns a model whose averaged and last weights differ much; for reading only."""
     gan = build_tiny("dcgan", seed=5)
     gan.run_eagerly = True
     gan.fit(examples(8), batch_size=4, verbose=0)
-    return gan
+    return scattered(gan)
 
 
 @pytest.fixture(scope="module")

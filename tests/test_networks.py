@@ -242,10 +242,10 @@ def test_default_networks_have_known_options(variant):
         (
             "discriminator",
             {"architecture": "dcgan", "widht": 3},
-            r"networks.discriminator.widht is unknown to 'dcgan'; did you mean 'width'\?",
+            r"networks.discriminator.widht: unknown to dcgan; did you mean 'width'\?",
         ),
-        ("discriminator", {"architecture": "dcgan", "seed": 3}, "networks.discriminator.seed is unknown"),
-        ("discriminator", {"architecture": "resnet", "normalized": True}, "normalized is unknown to 'resnet'"),
+        ("discriminator", {"architecture": "dcgan", "seed": 3}, "networks.discriminator.seed: unknown to dcgan"),
+        ("discriminator", {"architecture": "resnet", "normalized": True}, "normalized: unknown to resnet"),
     ],
 )
 def test_a_wrong_specification_is_refused(role, spec, message):

@@ -1,12 +1,12 @@
 """Networks by name: functions that return Keras models, and the specifications that recipes give them."""
 
-import inspect
 from collections.abc import Callable, Mapping
 
 import keras
 
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.networks import discriminators, generators
+from ganzoo.settings import options_of
 
 GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp}
 DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
@@ -23,16 +23,14 @@ def builder(role: str, spec: Mapping) -> Callable:
     """Returns the function that `spec` names.
 
     Raises:
-        InputError: if the architecture or one of its options is unknown.
+        InputError: if the architecture or one of its options is unknown, of a wrong type, or impossible.
     """
     known = architectures(role)
     name = spec.get("architecture")
     if name not in known:
         raise InputError(f"networks.{role}.architecture={name!r} is unknown; {did_you_mean(str(name), known)}")
-    options = set(inspect.signature(known[name]).parameters) - {"image_shape", "latent_dim", "seed", "name"}
-    for key in spec:
-        if key != "architecture" and key not in options:
-            raise InputError(f"networks.{role}.{key} is unknown to {name!r}; {did_you_mean(key, options)}")
+    given = {key: value for key, value in spec.items() if key != "architecture"}
+    options_of(known[name], given, f"networks.{role}.", skip=("image_shape", "latent_dim", "seed", "name"))
     return known[name]
 
 
@@ -59,7 +57,7 @@ def network(role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: 
     options = {key: value for key, value in spec.items() if key != "architecture"}
     if len(image_shape) == 1 and spec["architecture"] != "mlp":
         function = architectures(role)["mlp"]
-        kept = set(SHARED_OPTIONS) & set(inspect.signature(function).parameters)
+        kept = set(SHARED_OPTIONS) & set(function.__annotations__)
         options = {key: value for key, value in options.items() if key in kept}
     if role == "generator":
         options["latent_dim"] = latent_dim

@@ -1,11 +1,13 @@
 """Pieces that generators and discriminators share: named, seeded layers; activations; batch norm."""
 
+from typing import Annotated
+
 import keras
 from keras import layers
 
-from ganzoo.errors import InputError, did_you_mean
+from ganzoo.settings import one_of
 
-ACTIVATIONS = ("leaky_relu", "relu", "selu", "tanh")
+Activation = Annotated[str, one_of(("leaky_relu", "relu", "selu", "tanh"))]
 INITIALIZERS = {
     "he_uniform": keras.initializers.HeUniform,
     "lecun_normal": keras.initializers.LecunNormal,
@@ -36,20 +38,17 @@ class Layers:
         self.count += 1
         return layer(*args, **{"name": f"{layer.__name__.lower()}_{self.count}", **kwargs})
 
+    def weight_seed(self) -> int:
+        """Returns the seed of the next layer's weights, of its own in this network and game."""
+        return (1_000 * self.seed + self.count) % 2**31
+
     def weighted(self, layer: type[layers.Layer], *args, **kwargs) -> layers.Layer:
         """Returns a layer with a kernel, `layer(*args, **kwargs)`, with initial weights of its own."""
-        seed = (1_000 * self.seed + self.count) % 2**31
-        kernel = INITIALIZERS[self.initializer](seed=seed, **self.options)
+        kernel = INITIALIZERS[self.initializer](seed=self.weight_seed(), **self.options)
         return self(layer, *args, **{"kernel_initializer": kernel, **kwargs})
 
     def activation(self, name: str) -> layers.Layer:
-        """Returns the activation `name`; leaky ReLU has slope 0.2, the custom of GANs.
-
-        Raises:
-            InputError: if the activation is unknown.
-        """
-        if name not in ACTIVATIONS:
-            raise InputError(f"activation={name!r} is unknown; {did_you_mean(name, ACTIVATIONS)}")
+        """Returns the activation `name`; leaky ReLU has slope 0.2, the custom of GANs."""
         return self(layers.LeakyReLU, 0.2) if name == "leaky_relu" else self(layers.Activation, name)
 
     def batch_norm(self, scale: bool = True) -> layers.Layer:

@@ -6,7 +6,8 @@ import keras
 from keras import layers
 
 from ganzoo.layers import MinibatchDiscrimination
-from ganzoo.networks.blocks import Layers
+from ganzoo.networks.blocks import Activation, Layers
+from ganzoo.settings import NonNegativeInt, PositiveInt
 
 
 def scored(
@@ -19,7 +20,7 @@ def scored(
     """Returns the model from `inputs` to scores: minibatch discrimination, if any kernels, then one unit."""
     kernels, dimension = minibatch
     if kernels:
-        kernel = keras.initializers.RandomNormal(stddev=0.02, seed=make.seed)
+        kernel = keras.initializers.RandomNormal(stddev=0.02, seed=make.weight_seed())
         layer = make(MinibatchDiscrimination, kernels, dimension, kernel_initializer=kernel)
         features = layer(features)
     scores = make.weighted(layers.Dense, 1, dtype="float32", name="scores")(features)
@@ -29,11 +30,11 @@ def scored(
 def dcgan(
     image_shape: tuple[int, int, int],
     *,
-    width: int = 64,
-    activation: str = "leaky_relu",
+    width: PositiveInt = 64,
+    activation: Activation = "leaky_relu",
     normalized: bool = True,
-    minibatch_kernels: int = 0,
-    minibatch_dim: int = 5,
+    minibatch_kernels: NonNegativeInt = 0,
+    minibatch_dim: PositiveInt = 5,
     seed: int = 0,
     name: str = "discriminator",
 ) -> keras.Model:
@@ -68,10 +69,10 @@ def dcgan(
 def resnet(
     image_shape: tuple[int, int, int],
     *,
-    width: int = 128,
-    activation: str = "relu",
-    minibatch_kernels: int = 0,
-    minibatch_dim: int = 5,
+    width: PositiveInt = 128,
+    activation: Activation = "relu",
+    minibatch_kernels: NonNegativeInt = 0,
+    minibatch_dim: PositiveInt = 5,
     seed: int = 0,
     name: str = "discriminator",
 ) -> keras.Model:
@@ -117,11 +118,11 @@ def resnet(
 def mlp(
     image_shape: tuple[int, ...],
     *,
-    width: int = 128,
-    depth: int = 1,
-    activation: str = "relu",
-    minibatch_kernels: int = 0,
-    minibatch_dim: int = 5,
+    width: PositiveInt = 128,
+    depth: NonNegativeInt = 1,
+    activation: Activation = "relu",
+    minibatch_kernels: NonNegativeInt = 0,
+    minibatch_dim: PositiveInt = 5,
     seed: int = 0,
     name: str = "discriminator",
 ) -> keras.Model:

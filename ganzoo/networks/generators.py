@@ -5,14 +5,15 @@ import math
 import keras
 from keras import layers
 
-from ganzoo.networks.blocks import Layers
+from ganzoo.networks.blocks import Activation, Layers
+from ganzoo.settings import NonNegativeInt, PositiveInt
 
 
 def dcgan(
     image_shape: tuple[int, int, int],
     *,
     latent_dim: int,
-    width: int = 64,
+    width: PositiveInt = 64,
     seed: int = 0,
     name: str = "generator",
 ) -> keras.Model:
@@ -47,9 +48,9 @@ def mlp(
     image_shape: tuple[int, ...],
     *,
     latent_dim: int,
-    width: int = 128,
-    depth: int = 2,
-    activation: str = "relu",
+    width: PositiveInt = 128,
+    depth: NonNegativeInt = 2,
+    activation: Activation = "relu",
     seed: int = 0,
     name: str = "generator",
 ) -> keras.Model:
