@@ -38,9 +38,7 @@ def normal(*shape: int, scale: float = 1.0, seed: int = 0) -> np.ndarray:
 
 def built(**kwargs) -> MinibatchDiscrimination:
     """Returns a layer whose T is wide enough for kernels between 0 and 1."""
-    layer = MinibatchDiscrimination(
-        B, C, kernel_initializer=keras.initializers.RandomNormal(0, 0.5, 1), **kwargs
-    )
+    layer = MinibatchDiscrimination(B, C, kernel_initializer=keras.initializers.RandomNormal(0, 0.5, 1), **kwargs)
     layer.build((None, A))
     return layer
 

@@ -80,9 +80,7 @@ def test_densities(name):
 
 
 def test_fewer_images_than_a_batch_are_refused():
-    with pytest.raises(
-        InputError, match=r"batch_size=26: numbered \[train\] has only 25 images: give a smaller"
-    ):
+    with pytest.raises(InputError, match=r"batch_size=26: numbered \[train\] has only 25 images: give a smaller"):
         training_batches(NUMBERED, 26, seed=0)
     assert len(first(training_batches(NUMBERED, 25, seed=0), 2)) == 2
 

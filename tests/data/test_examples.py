@@ -18,9 +18,7 @@ def test_shape_length_and_hash():
 
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch):
     monkeypatch.setattr(examples, "available_memory", lambda: 1000)
-    with pytest.raises(
-        InputError, match=r"5 images of 20x20x1 need .* GB .*available: give a smaller image_s"
-    ):
+    with pytest.raises(InputError, match=r"5 images of 20x20x1 need .* GB .*available: give a smaller image_s"):
         examples.empty_images("some", 5, (20, 20, 1))
     assert examples.empty_images("some", 2, (20, 20, 1)).dtype == np.uint8
 

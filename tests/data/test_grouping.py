@@ -57,9 +57,7 @@ def test_short_batches_in_the_middle_do_no_harm():
 @pytest.mark.parametrize("group", [1, 3])
 def test_endless_datasets(batched, group):
     dataset = from_slices(IMAGES).repeat()
-    result = adapt(
-        dataset.batch(6) if batched else dataset, batch_size=None if batched else 6, batches_per_round=group
-    )
+    result = adapt(dataset.batch(6) if batched else dataset, batch_size=None if batched else 6, batches_per_round=group)
     assert result.cardinality() == tf.data.INFINITE_CARDINALITY
     some = list(itertools.islice(result.as_numpy_iterator(), 20))
     np.testing.assert_array_equal(some[0] if group == 1 else some[0][:, 0], SCALED[:6])
@@ -79,9 +77,7 @@ def test_replicas_get_full_batches():
 
 @pytest.mark.parametrize("drop", [True, False])
 def test_too_few_batches_for_one_round(drop):
-    with pytest.raises(
-        InputError, match=r"40 rows and a training round takes 5 batches of 10|too few batches of 10"
-    ):
+    with pytest.raises(InputError, match=r"40 rows and a training round takes 5 batches of 10|too few batches of 10"):
         adapt(from_slices(IMAGES).batch(10, drop_remainder=drop).take(4), batches_per_round=5)
     with pytest.raises(InputError, match=r"20 rows and a training round takes 3 batches of 10: .*at most 6"):
         adapt(from_slices(IMAGES).batch(10, drop_remainder=drop).take(2), batches_per_round=3)

@@ -84,9 +84,7 @@ def test_a_download_that_fails_is_one_message(tmp_path, monkeypatch):
 
     monkeypatch.setattr("ganzoo.data.tfds_source._unreachable_host", lambda builder: None)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    with pytest.raises(
-        InputError, match=r"cannot be prepared \(OSError: disk full second line\): on a machine"
-    ):
+    with pytest.raises(InputError, match=r"cannot be prepared \(OSError: disk full second line\): on a machine"):
         load("mnist", data_dir=tmp_path)
 
 

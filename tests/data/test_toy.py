@@ -20,9 +20,7 @@ def test_samples_are_a_function_of_the_seed(name):
     assert not np.array_equal(points, density.sample(500, seed=4))
 
 
-@pytest.mark.parametrize(
-    ("name", "count", "dim"), [("ring8", 8, 2), ("grid25", 25, 2), ("gaussians1d", 3, 1)]
-)
+@pytest.mark.parametrize(("name", "count", "dim"), [("ring8", 8, 2), ("grid25", 25, 2), ("gaussians1d", 3, 1)])
 def test_points_lie_around_every_mode_alike(name, count, dim):
     density = load(name)
     assert density.modes.shape == (count, dim)
@@ -43,9 +41,7 @@ def test_the_swiss_roll_is_that_of_scikit_learn():
     ours = load("swiss_roll").sample(20_000, seed=0)
     theirs = make_swiss_roll(20_000, noise=0.25, random_state=0)[0][:, [0, 2]] / 7.5
     shares = np.linspace(0.02, 0.98, 25)
-    np.testing.assert_allclose(
-        np.quantile(ours, shares, axis=0), np.quantile(theirs, shares, axis=0), atol=0.05
-    )
+    np.testing.assert_allclose(np.quantile(ours, shares, axis=0), np.quantile(theirs, shares, axis=0), atol=0.05)
     radius = [np.quantile(np.linalg.norm(points, axis=1), shares) for points in (ours, theirs)]
     np.testing.assert_allclose(*radius, atol=0.02)
     assert load("swiss_roll").modes is None

@@ -190,7 +190,5 @@ def test_arguments_out_of_range(name, value):
 
 
 def test_a_round_of_more_rows_than_there_are():
-    with pytest.raises(
-        InputError, match=r"x has 40 rows and a training round takes 3 batches of 20: .*at most 13"
-    ):
+    with pytest.raises(InputError, match=r"x has 40 rows and a training round takes 3 batches of 20: .*at most 13"):
         adapt(COLOUR, batch_size=20, batches_per_round=3)

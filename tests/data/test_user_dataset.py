@@ -137,9 +137,7 @@ def test_datasets_that_cannot_be_used(dataset, says):
 
 
 def test_batch_size_for_a_batched_dataset_and_labels_beside_a_dataset():
-    with pytest.raises(
-        InputError, match=r"batch_size=5: .*batched already.*\(None, 6, 5, 3\): leave batch_size out"
-    ):
+    with pytest.raises(InputError, match=r"batch_size=5: .*batched already.*\(None, 6, 5, 3\): leave batch_size out"):
         adapt(from_slices(IMAGES).batch(10), batch_size=5)
     with pytest.raises(InputError, match=r"y is given with a tf\.data\.Dataset: leave y out"):
         adapt(from_slices(IMAGES).batch(10), np.arange(40))

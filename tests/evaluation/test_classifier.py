@@ -46,9 +46,7 @@ class TestTraining:
         other = train_classifier(*coloured, epochs=1, seed=1)
         assert other.weights_hash != coloured_classifier.weights_hash
 
-    def test_global_generators_and_policies_have_no_part_and_are_left_alone(
-        self, coloured, coloured_classifier
-    ):
+    def test_global_generators_and_policies_have_no_part_and_are_left_alone(self, coloured, coloured_classifier):
         keras.utils.set_random_seed(5)
         expected = [np.random.random(), random.random(), *tf.random.uniform([4]).numpy()]
         keras.utils.set_random_seed(5)
@@ -86,9 +84,7 @@ class TestCache:
         first, second = (cached_classifier(*coloured, tmp_path) for _ in range(2))
         assert len(trainings) == 1
         assert second.weights_hash == first.weights_hash
-        assert (
-            (second.name, second.accuracy) == (first.name, first.accuracy) == ("folder-some-where_8x8x3", 1.0)
-        )
+        assert (second.name, second.accuracy) == (first.name, first.accuracy) == ("folder-some-where_8x8x3", 1.0)
         for one, other in zip(*(each.predict(coloured[1].images) for each in (first, second)), strict=True):
             np.testing.assert_array_equal(one, other)
 
@@ -100,9 +96,7 @@ class TestCache:
         assert len(trainings) == 2
 
     @pytest.mark.parametrize("damage", ["cut", "weights", "json"])
-    def test_a_damaged_entry_is_trained_again_with_a_message(
-        self, coloured, trainings, tmp_path, monkeypatch, damage
-    ):
+    def test_a_damaged_entry_is_trained_again_with_a_message(self, coloured, trainings, tmp_path, monkeypatch, damage):
         expected = cached_classifier(*coloured, tmp_path).weights_hash
         (path,), (about,) = tmp_path.glob("*.keras"), tmp_path.glob("*.json")
         if damage == "cut":

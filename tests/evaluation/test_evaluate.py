@@ -162,9 +162,7 @@ class TestRefusals:
 
     def test_a_manifest_that_contradicts_the_model(self, digits, export):
         model = export(digits[0].images, image_shape=[8, 8, 1])
-        with pytest.raises(
-            InputError, match=r"gives uint8 of shape \(16, 16, 1\) and says uint8 of \(8, 8, 1\)"
-        ):
+        with pytest.raises(InputError, match=r"gives uint8 of shape \(16, 16, 1\) and says uint8 of \(8, 8, 1\)"):
             evaluate(model, samples=5)
 
     @pytest.mark.parametrize("dataset", ["gaussians1d", "digits"])
