@@ -341,7 +341,7 @@ def test_fits_under_xla(name, xla_results):
 
 
 def differences_between_replicas(names):
-    """Returns name -> largest difference of trained weights, two replicas of 8 rows against one of 16.
+    """Returns name -> largest (relative) difference of trained weights, two replicas of 8 rows against one of 16.
 
     Also the same without the division by the number of replicas, and how the replicas' noise relates.
     """
@@ -364,9 +364,9 @@ def differences_between_replicas(names):
     def difference(one, image_shape, optimizer):
         alone = trained(one, image_shape, optimizer, tf.device("CPU:0"))
         together = trained(one, image_shape, optimizer, strategy.scope())
-        return max(float(abs(a - b).max()) for a, b in zip(alone, together, strict=True))
+        return max(float(abs(a - b).max() / max(1, abs(a).max())) for a, b in zip(alone, together, strict=True))
 
-    sgd, adam = {"name": "sgd", "learning_rate": 0.1}, {"name": "adam", "learning_rate": 1e-3}
+    sgd, adam = {"name": "sgd", "learning_rate": 0.02}, {"name": "adam", "learning_rate": 1e-3}
 
     def attempt(one):
         found = {"images": difference(one, IMAGES, sgd)}
@@ -403,7 +403,7 @@ def test_two_replicas_equal_one(name, replica_results):
     assert isinstance(found, dict), found
     undivided = found.pop("undivided")
     assert max(found.values()) < 1e-5
-    assert undivided > 1e-3  # else the two could not have told the difference
+    assert undivided > 1e-4  # else the two could not have told the difference
 
 
 @pytest.mark.long

@@ -111,7 +111,7 @@ def kill_while_saving(moment, step):
 
     def remove_half(path):
         if (Path(path).parent / name).is_dir():
-            next(Path(path).glob("*.index")).unlink()
+            next(Path(path).iterdir()).unlink()
             kill()
         rmtree(path)
 
