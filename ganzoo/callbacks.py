@@ -6,9 +6,11 @@ import os
 import sys
 
 import keras
+import numpy as np
 import tqdm
 
 from ganzoo import pictures
+from ganzoo.data import Density, Examples
 from ganzoo.errors import InputError
 from ganzoo.files import written
 
@@ -22,8 +24,12 @@ INSTEAD = {
 }
 
 
-def check_callbacks(callbacks) -> None:
-    """Raises InputError for a callback that drives `model.optimizer`: a GAN has one optimizer a player."""
+def check_callbacks(callbacks, x=None) -> None:
+    """Raises InputError for a callback that cannot do its work on a GAN with the data `x`.
+
+    That is what drives `model.optimizer`, where a GAN has one a player; and BackupAndRestore on data whose order
+    follows the round, since it restores the round when the data are lined up already.
+    """
     given = getattr(callbacks, "callbacks", callbacks) or []
     for callback in given if isinstance(given, list | tuple) else [given]:
         if isinstance(callback, ONE_OPTIMIZER):
@@ -33,6 +39,10 @@ def check_callbacks(callbacks) -> None:
                 "give each player's optimizer a Keras schedule as its learning_rate, in compile or recipe",
             )
             raise InputError(f"{name} drives one optimizer, a GAN has one a player: {cure}")
+        if isinstance(callback, keras.callbacks.BackupAndRestore) and isinstance(x, Examples | Density):
+            raise InputError(
+                "BackupAndRestore would start over in data of ganzoo.data.load: use ganzoo.train, which resumes exactly"
+            )
 
 
 class Progress(keras.callbacks.Callback):
@@ -75,6 +85,8 @@ class StopOnNaN(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         lost = [name for name, value in logs.items() if not math.isfinite(value) and name != "loss"]
+        # The last update before a checkpoint may break weights of which no term tells yet.
+        lost += [weight.path for weight in self.model.weights if not np.isfinite(weight.numpy()).all()][:3]
         if lost:
             raise InputError(
                 f"training diverged before step {int(self.model.step.numpy())}: {', '.join(lost)} not finite; the "

@@ -58,7 +58,7 @@ class Checkpoints:
                 status = state(gan).read(str(path / "state"))
                 status.assert_existing_objects_matched().assert_consumed()
                 return step
-            except (tf.errors.OpError, AssertionError, ValueError) as error:
+            except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
                 say(f"checkpoint {path} is damaged, trying the one before ({str(error).splitlines()[0][:120]})")
         if steps:
             raise InputError(f"no checkpoint in {self.folder} is whole; remove the folder to start anew")

@@ -89,8 +89,9 @@ def export(
         (partial / INFO_FILE).parent.mkdir()
         (partial / INFO_FILE).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
         os.replace(partial, final)
-    except OSError as error:
-        raise InputError(f"{directory} cannot be written: {error.strerror or error}") from None
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
+        raise InputError(f"{directory} cannot be written: {reason}; choose another") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return final

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 import keras
+import numpy as np
 import pydantic
 import tensorflow as tf
 
@@ -16,6 +17,7 @@ from ganzoo.optimizers import optimizers_of
 from ganzoo.settings import ImageShape, PositiveInt, Seed
 
 DEFAULT_BATCH_SIZE = 64
+HELD_OUT_BATCHES = 16  # of a density, in `evaluate`
 
 
 def _networks(given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -167,13 +169,14 @@ class Players(keras.Model):
         Raises:
             InputError: if the data or a callback cannot be used; the message says why and what to do.
         """
-        check_callbacks(callbacks)
+        check_callbacks(callbacks, x)
         batches = self.prepared(x, y, batch_size, self.discriminator_steps, shuffle)
         if batches.cardinality() == tf.data.INFINITE_CARDINALITY and not kwargs.get("steps_per_epoch"):
             raise InputError("the data never end: say how many rounds an epoch has with steps_per_epoch=")
         if validation_data is not None:
             pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-            validation_data = self.prepared(*pair, batch_size=batch_size, shuffle=False)
+            size = None if isinstance(pair[0], tf.data.Dataset) else batch_size
+            validation_data = self.prepared(*pair, batch_size=size, held_out=True)
         return super().fit(
             batches,
             epochs=epochs,
@@ -185,18 +188,28 @@ class Players(keras.Model):
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Returns the terms on held-out data, by name with `return_dict=True`."""
-        return super().evaluate(self.prepared(x, y, batch_size, shuffle=False), **kwargs)
+        return super().evaluate(self.prepared(x, y, batch_size, held_out=True), **kwargs)
 
-    def prepared(self, x, y=None, batch_size=None, batches_per_round: int = 1, shuffle: bool = True) -> tf.data.Dataset:
-        """Returns the data as batches of one round, and builds the networks for their shape if there are none."""
+    def prepared(
+        self, x, y=None, batch_size=None, batches_per_round: int = 1, shuffle: bool = True, held_out: bool = False
+    ) -> tf.data.Dataset:
+        """Returns the data as batches of one round, and builds the networks for their shape if there are none.
+
+        Held-out data come once, in order, and need not fill a batch; of a density that is a fixed number of batches.
+        """
         strategy = self.distribute_strategy
+        if held_out and isinstance(x, data.Examples):
+            x = x.images
         if isinstance(x, data.Examples | data.Density):
             step = int(self.step.numpy())  # a resumed run goes on in the data, too
             batches = data.training_batches(x, batch_size or DEFAULT_BATCH_SIZE, self.seed, step, batches_per_round)
+            batches = batches.take(HELD_OUT_BATCHES) if held_out else batches
         else:
+            if held_out and batch_size is None and isinstance(x, np.ndarray) and len(x):
+                batch_size = min(DEFAULT_BATCH_SIZE, len(x))
             batches = data.adapt(
                 x, y, batch_size=batch_size, batches_per_round=batches_per_round,
-                replicas=strategy.num_replicas_in_sync, seed=self.seed, shuffle=shuffle,
+                replicas=strategy.num_replicas_in_sync, seed=self.seed, shuffle=shuffle and not held_out,
             )  # fmt: skip
         shape = data.image_shape_of(batches, batches_per_round)
         if self.image_shape is None:

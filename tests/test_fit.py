@@ -253,13 +253,18 @@ def test_csv_logger(shared, tmp_path):
     assert np.isfinite([float(row[term]) for row in rows for term in TERMS]).all()
 
 
-@pytest.mark.parametrize("form", ["tf_data", "numpy", "digits"])
+def test_backup_and_restore_refuses_data_that_follow_the_round(dense, tmp_path):
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(InputError, match=r"use ganzoo.train, which resumes exactly"):
+        dense().fit(ganzoo.data.load("digits"), batch_size=4, steps_per_epoch=3, callbacks=[backup])
+
+
+@pytest.mark.parametrize("form", ["tf_data", "numpy"])
 def test_backup_and_restore_goes_on_as_if_nothing_had_happened(form, dense, state, same, tmp_path):
     def fit(gan, *callbacks):
         x, more = {
             "tf_data": (dataset(grey()), {}),
             "numpy": (grey(), {"batch_size": 4, "shuffle": False}),
-            "digits": (ganzoo.data.load("digits"), {"batch_size": 4, "steps_per_epoch": 3}),
         }[form]
         gan.run_eagerly = True
         gan.fit(x, epochs=3, verbose=0, callbacks=list(callbacks), **more)

@@ -126,7 +126,7 @@ class TestPoints:
             evaluate(export_ring(np.full((4, 2), np.nan, "float32")), samples=100)
 
     def test_a_model_of_no_recipe(self, ring, export):
-        about = {"variant": "dcgan", "image_shape": [2], "step": 5, "seed": 0, "averaged": True}
+        about = {"variant": "dcgan", "image_shape": [2], "latent_dim": 8, "step": 5, "seed": 0, "averaged": True}
         model = export(ring.sample(50, 0), manifest=json.dumps(about))
         with pytest.raises(InputError, match="names no data set"):
             evaluate(model)
