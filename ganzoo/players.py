@@ -163,7 +163,8 @@ class Players(keras.Model):
             epochs: as in Keras.
             validation_data: in any form that `x` may have; gives `val_` terms.
             callbacks: Keras callbacks, but for those that drive `model.optimizer`.
-            shuffle: an array is shuffled anew in every epoch.
+            shuffle: an array is shuffled anew in every epoch; with BackupAndRestore, which starts the shuffles over,
+                False makes a resumed run the same as one that was not cut.
             **kwargs: `steps_per_epoch`, `initial_epoch`, `verbose`, ...: as in Keras.
 
         Raises:
@@ -201,8 +202,11 @@ class Players(keras.Model):
         if held_out and isinstance(x, data.Examples):
             x = x.images
         if isinstance(x, data.Examples | data.Density):
+            size, replicas = batch_size or DEFAULT_BATCH_SIZE, strategy.num_replicas_in_sync
+            if size % replicas:
+                raise InputError(f"batch_size={size} cannot be split over {replicas} replicas; use a multiple of them")
             step = int(self.step.numpy())  # a resumed run goes on in the data, too
-            batches = data.training_batches(x, batch_size or DEFAULT_BATCH_SIZE, self.seed, step, batches_per_round)
+            batches = data.training_batches(x, size, self.seed, step, batches_per_round)
             batches = batches.take(HELD_OUT_BATCHES) if held_out else batches
         else:
             if held_out and batch_size is None and isinstance(x, np.ndarray) and len(x):

@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import types
 
 import keras
 import numpy as np
@@ -251,6 +252,13 @@ def test_csv_logger(shared, tmp_path):
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert {key for key in rows[0] if not key.startswith("val_")} == {"epoch", *TERMS}
     assert np.isfinite([float(row[term]) for row in rows for term in TERMS]).all()
+
+
+def test_a_batch_that_replicas_cannot_share_is_refused(dense):
+    gan = dense()
+    gan._distribute_strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    with pytest.raises(InputError, match="batch_size=5 cannot be split over 2 replicas; use a multiple"):
+        gan.fit(ganzoo.data.load("digits"), batch_size=5, steps_per_epoch=1)
 
 
 def test_backup_and_restore_refuses_data_that_follow_the_round(dense, tmp_path):
