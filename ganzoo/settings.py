@@ -72,7 +72,7 @@ def validated(cls: type, root: type, given: Mapping[str, Any]) -> dict[str, Any]
     return {name: getattr(checked, name) for name in schema.model_fields}
 
 
-def options_of(function: Callable, given: Mapping[str, Any], where: str, skip: Iterable[str] = ()) -> None:
+def check_options(function: Callable, given: Mapping[str, Any], where: str, skip: Iterable[str] = ()) -> None:
     """Checks keyword arguments by the function's annotations.
 
     Raises:

@@ -32,7 +32,8 @@ def train(
 ) -> GAN:
     """Trains a recipe up to its `train.steps` and returns the GAN; resumes what `model_dir` holds.
 
-    Leaves in `model_dir`: recipe.json, checkpoints/, history.csv (the epoch's mean of every term), samples/.
+    Leaves in `model_dir`: recipe.json, checkpoints/, history.csv (the mean of every term between
+    checkpoints), curves.png, samples/.
     On one CPU the weights at a step are the same bits however often the run was killed on its way.
 
     Args:

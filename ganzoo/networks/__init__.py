@@ -6,7 +6,7 @@ import keras
 
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.networks import discriminators, generators
-from ganzoo.settings import options_of
+from ganzoo.settings import check_options
 
 GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp}
 DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
@@ -30,7 +30,7 @@ def builder(role: str, spec: Mapping) -> Callable:
     if name not in known:
         raise InputError(f"networks.{role}.architecture={name!r} is unknown; {did_you_mean(str(name), known)}")
     given = {key: value for key, value in spec.items() if key != "architecture"}
-    options_of(known[name], given, f"networks.{role}.", skip=("image_shape", "latent_dim", "seed", "name"))
+    check_options(known[name], given, f"networks.{role}.", skip=("image_shape", "latent_dim", "seed", "name"))
     return known[name]
 
 
