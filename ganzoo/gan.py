@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import data
+from ganzoo.augment import AUGMENTATIONS
 from ganzoo.distribution import replica_count
 from ganzoo.errors import InputError
 from ganzoo.noise import PRIORS, Stream, latents
@@ -17,7 +18,7 @@ from ganzoo.objectives import OBJECTIVES
 from ganzoo.penalties import FORMS, POINTS, squared_gradient_norms
 from ganzoo.players import Players
 from ganzoo.sampling import samples
-from ganzoo.settings import Momentum, NonNegativeFloat, NonNegativeInt, one_of
+from ganzoo.settings import Momentum, Names, NonNegativeFloat, NonNegativeInt, each_of, one_of
 
 Terms = dict[str, tf.Tensor]
 
@@ -44,6 +45,7 @@ class GAN(Players):
         simultaneous: take every player's gradient before applying the first.
         instance_noise: standard deviation of Gaussian noise on all that opponents see (arXiv:1701.04862).
         instance_noise_steps: rounds in which it falls to 0 linearly; 0: it stays.
+        augment: random operations on all that opponents see, names in `ganzoo.augment.AUGMENTATIONS`.
         ema_momentum: of the averaged generator, which samples; 0: the last weights sample.
         seed: of initial weights and of all noise.
         name, dtype, trainable: of `keras.Model`.
@@ -62,25 +64,31 @@ class GAN(Players):
     simultaneous: bool = False
     instance_noise: NonNegativeFloat = 0.0
     instance_noise_steps: NonNegativeInt = 0
+    augment: Annotated[Names, each_of(AUGMENTATIONS)] = ()
     ema_momentum: Momentum = 0.999
 
     opponents: ClassVar[tuple[str, ...]] = ("discriminator",)
+    # Updated with the opponents, but without scores: an encoder, say.
+    partners: ClassVar[tuple[str, ...]] = ()
     default_networks: ClassVar[Mapping[str, Mapping]] = {
         "generator": {"architecture": "dcgan"},
         "discriminator": {"architecture": "dcgan"},
     }
-    # The keys that each player's hook returns, besides "penalty".
+    # The keys that each player's hook returns.
     terms: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "discriminator": ("adversarial",),
         "generator": ("adversarial",),
     }
 
+    # Whether gradients are differentiated other than by a penalty.
+    second_order: ClassVar[bool] = False
+
     # The players.
 
     @property
     def players(self) -> tuple[str, ...]:
-        """The opponents, in order, and the generator; each trains the network of its name."""
-        return (*self.opponents, "generator")
+        """Opponents, partners, and the generator; each trains the network of its name."""
+        return (*self.opponents, *self.partners, "generator")
 
     def term_names(self, player: str) -> tuple[str, ...]:
         """Returns the names of what `player` minimises; logged as `player/name`."""
@@ -90,7 +98,7 @@ class GAN(Players):
     def discriminator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
         """Returns what the discriminator minimises: named, weighted scalars."""
         loss = OBJECTIVES[self.objective].discriminator(self.scores(real), self.scores(fake))
-        return {"adversarial": loss} | self.penalty_terms("discriminator", real, fake, noise)
+        return {"adversarial": loss}
 
     def generator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
         """Returns what the generator minimises: named, weighted scalars."""
@@ -98,7 +106,7 @@ class GAN(Players):
 
     def penalty_terms(self, opponent: str, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
         """Returns the weighted gradient penalty of an opponent; nothing if there is no penalty."""
-        if not self.penalty:
+        if not self.penalty or opponent not in self.opponents:
             return {}
         points = POINTS[self.penalty](real, fake, noise, self.penalty_noise_scale)
         norms = squared_gradient_norms(lambda x: self.scores(x, opponent), points)
@@ -113,7 +121,9 @@ class GAN(Players):
         return self.generator(noise.latents(count, self.latent_dim, self.prior), training=True)
 
     def seen(self, images: tf.Tensor, noise: Stream, purpose: str) -> tf.Tensor:
-        """Returns `images` as opponents see them: under instance noise, if there is any."""
+        """Returns `images` as opponents see them: augmented, and under instance noise, if there is any."""
+        for name in self.augment:
+            images = AUGMENTATIONS[name].function(images, noise, f"{purpose}/{name}")
         if not self.instance_noise:
             return images
         level = self.instance_noise
@@ -129,7 +139,7 @@ class GAN(Players):
         step = self.step.value
         for number in range(self.discriminator_steps):
             last = number == self.discriminator_steps - 1
-            players = self.players if self.simultaneous and last else self.opponents
+            players = self.players if self.simultaneous and last else self.players[:-1]
             self.update(players, real[:, number], Stream(self.seed, step, f"opponents/{number}"))
         if not self.simultaneous:
             self.update(("generator",), real[:, -1], Stream(self.seed, step, "generator"))
@@ -151,11 +161,12 @@ class GAN(Players):
         images = keras.utils.unpack_x_y_sample_weight(batch)[0]
         return images if images.shape.rank == len(self.image_shape) + 2 else images[:, None]
 
-    def update(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> None:
-        """Takes one optimizer step for each of `players`, all on one batch and from the same weights."""
+    def update(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> Terms:
+        """Takes one optimizer step for each of `players` on one batch, from the same weights; returns their terms."""
         gradients, values = self.gradients(players, real, noise)
         self.apply(gradients)
         self.track(values)
+        return values
 
     def gradients(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> tuple[dict, Terms]:
         """Returns player -> gradients of its summed terms, and the terms as `player/name`."""
@@ -169,6 +180,7 @@ class GAN(Players):
                 if player == "generator":
                     fake = self.seen(self.make_fake(count, noise), noise, "fake")
                 terms = getattr(self, f"{player}_terms")(real, fake, noise)
+                terms |= self.penalty_terms(player, real, fake, noise)
                 # Optimizers sum gradients over replicas, of which each has the mean over its own rows.
                 loss = self.optimizers[player].scale_loss(tf.add_n(list(terms.values())) / replica_count())
             gradients[player] = tape.gradient(loss, getattr(self, player).trainable_variables)

@@ -63,14 +63,20 @@ def uniforms(seed: tf.Tensor, index: tf.Tensor, count: int, tag: int = 0) -> tf.
         tag: 32-bit number of an independent stream; 0 is the stream of sampling.
     """
     blocks = -(-count // _LANES) * _LANES // 4
+    return _uniforms(seed, index, tf.range(blocks, dtype=tf.int64), _constant(tag))
+
+
+# A round draws a dozen times: as a function the hundred operations are traced once.
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int64)] * 3 + [tf.TensorSpec([], tf.uint64)])
+def _uniforms(seed: tf.Tensor, index: tf.Tensor, blocks: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
     seed, index = (tf.bitcast(words, tf.uint64)[:, None] for words in (seed, index))
-    block = tf.cast(tf.range(blocks, dtype=tf.int64), tf.uint64)[None, :] + tf.zeros_like(seed)
+    block = tf.cast(blocks, tf.uint64)[None, :] + tf.zeros_like(seed)
     zero = tf.zeros_like(block)
     words = philox(
-        (block, zero + _constant(tag), zero + _low(index), zero + _high(index)),
+        (block, zero + tag, zero + _low(index), zero + _high(index)),
         (zero + _low(seed), zero + _high(seed)),
     )
-    words = tf.reshape(tf.stack(words, -1), [tf.shape(block)[0], blocks * 4])
+    words = tf.reshape(tf.stack(words, -1), [tf.shape(block)[0], tf.shape(block)[1] * 4])
     bits = tf.cast(tf.bitwise.right_shift(words, _constant(9)), tf.float32)  # 23 bits: exact
     return (bits + 0.5) * 2.0**-23
 

@@ -9,7 +9,7 @@ import numpy as np
 import pydantic
 import tensorflow as tf
 
-from ganzoo import data, settings
+from ganzoo import composition, data, settings
 from ganzoo.callbacks import check_callbacks
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.networks import builder, network, specification
@@ -64,6 +64,7 @@ class Players(keras.Model):
         )  # fmt: skip
         names = [f"{player}/{term}" for player in self.players for term in self.term_names(player)]
         self.trackers = [keras.metrics.Mean(name=name) for name in names]
+        self.check()
         if self.image_shape:
             self.build((None, *self.image_shape))
 
@@ -76,6 +77,19 @@ class Players(keras.Model):
         """The players' names, which are those of their networks."""
         raise NotImplementedError
 
+    def check(self) -> None:
+        """Refuses settings that do not go together.
+
+        Raises:
+            InputError: with both, the reason and the cure.
+        """
+        composition.refuse(self)
+
+    @property
+    def batch_multiple(self) -> int:
+        """Of what a replica's batch must be a multiple."""
+        return 1
+
     def term_names(self, player: str) -> tuple[str, ...]:
         """Returns the names of what `player` minimises; logged as `player/name`."""
         raise NotImplementedError
@@ -86,7 +100,10 @@ class Players(keras.Model):
         return self.trackers
 
     def build(self, input_shape) -> None:
-        """Builds networks and optimizers for data of `input_shape` (None, H, W, C) or (None, D)."""
+        """Builds networks and optimizers for data of `input_shape` (None, H, W, C) or (None, D).
+
+        Warns where the networks make a setting other than what its paper means.
+        """
         self.image_shape = tuple(input_shape[1:])
         for number, player in enumerate(self.players):
             setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
@@ -96,6 +113,8 @@ class Players(keras.Model):
         self.averaged_generator.trainable = False
         self.build_optimizers()
         self.built = True
+        self.check()
+        composition.warn(self)
 
     def specification_of(self, player: str) -> Mapping | keras.Model:
         """Returns what a player's network is built from, checked; or the model that was given."""
@@ -110,10 +129,14 @@ class Players(keras.Model):
         """Returns the network of a player, built."""
         spec = self.specification_of(player)
         if not isinstance(spec, keras.Model):
-            return network(player, spec, self.image_shape, self.latent_dim, seed)
+            return network(player, spec, self.input_shape_of(player), self.latent_dim, seed)
         if not spec.built:
-            spec.build((None, self.latent_dim) if player == "generator" else (None, *self.image_shape))
+            spec.build((None, self.latent_dim) if player == "generator" else (None, *self.input_shape_of(player)))
         return spec
+
+    def input_shape_of(self, player: str) -> tuple[int, ...]:
+        """Returns the shape of one example that a player's network sees; of the generator, that it makes."""
+        return self.image_shape
 
     def compile(self, optimizers="adam", jit_compile: bool = False, **kwargs) -> None:
         """Configures training.
@@ -199,21 +222,21 @@ class Players(keras.Model):
         Held-out data come once, in order, and need not fill a batch; of a density that is a fixed number of batches.
         """
         strategy = self.distribute_strategy
+        shares = strategy.num_replicas_in_sync * self.batch_multiple
         if held_out and isinstance(x, data.Examples):
             x = x.images
         if isinstance(x, data.Examples | data.Density):
-            size, replicas = batch_size or DEFAULT_BATCH_SIZE, strategy.num_replicas_in_sync
-            if size % replicas:
-                raise InputError(f"batch_size={size} cannot be split over {replicas} replicas; use a multiple of them")
+            size = batch_size or DEFAULT_BATCH_SIZE
+            data.require_divisible(size, shares)
             step = int(self.step.numpy())  # a resumed run goes on in the data, too
             batches = data.training_batches(x, size, self.seed, step, batches_per_round)
             batches = batches.take(HELD_OUT_BATCHES) if held_out else batches
         else:
             if held_out and batch_size is None and isinstance(x, np.ndarray) and len(x):
-                batch_size = min(DEFAULT_BATCH_SIZE, len(x))
+                batch_size = max(1, min(DEFAULT_BATCH_SIZE, len(x)) // shares) * shares
             batches = data.adapt(
                 x, y, batch_size=batch_size, batches_per_round=batches_per_round,
-                replicas=strategy.num_replicas_in_sync, seed=self.seed, shuffle=shuffle and not held_out,
+                shares=shares, seed=self.seed, shuffle=shuffle and not held_out,
             )  # fmt: skip
         shape = data.image_shape_of(batches, batches_per_round)
         if self.image_shape is None:

@@ -17,7 +17,9 @@ NonNegativeFloat = pydantic.NonNegativeFloat
 Momentum = Annotated[float, pydantic.Field(ge=0, lt=1)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
 # Lists, as TOML and JSON write them, or tuples.
-Sizes = Annotated[tuple[PositiveInt, ...], pydantic.BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+_tuple = pydantic.BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+Sizes = Annotated[tuple[PositiveInt, ...], _tuple]
+Names = Annotated[tuple[str, ...], _tuple]
 
 
 def _image_shape(sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -38,6 +40,20 @@ def one_of(known: Iterable[str]) -> pydantic.AfterValidator:
         return value
 
     return pydantic.AfterValidator(check)
+
+
+def each_of(known: Iterable[str]) -> pydantic.AfterValidator:
+    """Returns the check that every string of a tuple is among `known`, with did-you-mean."""
+    check = one_of(known).func
+    return pydantic.AfterValidator(lambda names: tuple(check(name) for name in names))
+
+
+def _fixed(value: Any) -> Any:
+    raise ValueError("this game has its own, which cannot be changed; leave it out")
+
+
+# The type of an inherited setting that has no meaning in a game.
+Fixed = Annotated[None, pydantic.BeforeValidator(_fixed)]
 
 
 def declared(cls: type, root: type) -> dict[str, tuple[Any, Any]]:

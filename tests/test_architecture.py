@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parent.parent / "ganzoo"
 LAYERS = (
     {"distribution", "errors", "files", "progress"},
     {"data", "layers", "noise", "objectives", "optimizers", "sampling", "settings"},
-    {"exported", "networks", "penalties", "pictures"},
-    {"callbacks", "evaluation"},
+    {"augment", "exported", "networks", "penalties", "pictures"},
+    {"callbacks", "composition", "evaluation"},
     {"players"},
     {"gan"},
     {"checkpoints", "registry"},

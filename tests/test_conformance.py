@@ -118,10 +118,11 @@ def test_builds_from_its_recipe(name):
 
 def test_is_documented(name):
     said = inspect.cleandoc(variant(name).__doc__)
-    for section in ("Args:", "Raises:", "Terms:", "Source:"):
+    for section in ("Args:", "Raises:", "Terms:", "Equations:", "Source:", "Paper:"):
         assert re.search(rf"^{section}", said, re.MULTILINE), f"no {section}"
     assert inspect.getmodule(variant(name)).__doc__
-    assert (Path(__file__).parent / "variants" / f"test_{name}.py").is_file()
+    module = variant(name).__module__.rpartition(".")[2]  # a family shares one
+    assert (Path(__file__).parent / "variants" / f"test_{module}.py").is_file()
 
 
 def test_refuses_unknown_settings(name):

@@ -257,7 +257,7 @@ def test_csv_logger(shared, tmp_path):
 def test_a_batch_that_replicas_cannot_share_is_refused(dense):
     gan = dense()
     gan._distribute_strategy = types.SimpleNamespace(num_replicas_in_sync=2)
-    with pytest.raises(InputError, match="batch_size=5 cannot be split over 2 replicas; use a multiple"):
+    with pytest.raises(InputError, match="batches of 5 rows cannot be cut into 2 equal shares"):
         gan.fit(ganzoo.data.load("digits"), batch_size=5, steps_per_epoch=1)
 
 

@@ -7,6 +7,7 @@ from ganzoo.data.resizing import resized
 from ganzoo.data.sources import load
 from ganzoo.data.toy import Density
 from ganzoo.data.user_data import adapt, image_shape_of
+from ganzoo.data.user_dataset import require_divisible
 
 __all__ = [
     "Density",
@@ -15,6 +16,7 @@ __all__ = [
     "image_shape_of",
     "load",
     "pixels",
+    "require_divisible",
     "resized",
     "training_batches",
     "unit_range",

@@ -21,7 +21,7 @@ def adapt(
     *,
     batch_size: int | None = None,
     batches_per_round: int = 1,
-    replicas: int = 1,
+    shares: int = 1,
     seed: int = 0,
     shuffle: bool = True,
 ) -> tf.data.Dataset:
@@ -40,7 +40,7 @@ def adapt(
     check that; of a tf.data.Dataset they are read once more in training.
 
     With n = batches_per_round > 1 an element is n successive batches, x[:, k] is batch k. Rows that do not
-    fill an element are dropped; only with one replica and n = 1 a last, smaller batch is kept. Where a
+    fill an element are dropped; only where shares = 1 and n = 1 a last, smaller batch is kept. Where a
     dataset was batched without drop_remainder=True, so that its last batch is of unknown length, and that
     batch belongs to an element, rows of the dataset's beginning fill it. The number of elements is known
     where that of the dataset is.
@@ -50,7 +50,7 @@ def adapt(
         y: Labels that come with an array; not used.
         batch_size: Rows of a batch, 64 where None; not for a dataset that is batched.
         batches_per_round: n, the batches that one training round takes.
-        replicas: How many devices share a batch.
+        shares: How many equal shares a batch is cut into: one for each replica, or member of a pack.
         seed: Of the order of an array.
         shuffle: Whether an array is shuffled anew in each epoch.
 
@@ -59,15 +59,15 @@ def adapt(
             argument is out of range.
     """
     group = whole_number("batches_per_round", batches_per_round, least=1)
-    replicas = whole_number("replicas", replicas, least=1)
+    shares = whole_number("shares", shares, least=1)
     seed = whole_number("seed", seed, least=0)
     if batch_size is not None:
         batch_size = whole_number("batch_size", batch_size, least=1)
     if isinstance(x, tf.data.Dataset):
         if y is not None:
             raise InputError("y is given with a tf.data.Dataset: leave y out, a dataset brings its labels along")
-        return from_dataset(x, batch_size, group, replicas)
-    return _from_array(_array(x), batch_size or DEFAULT_BATCH_SIZE, group, replicas, seed if shuffle else None)
+        return from_dataset(x, batch_size, group, shares)
+    return _from_array(_array(x), batch_size or DEFAULT_BATCH_SIZE, group, shares, seed if shuffle else None)
 
 
 def image_shape_of(dataset: tf.data.Dataset, batches_per_round: int = 1) -> tuple[int, ...]:
@@ -98,7 +98,7 @@ def _array(x: Any) -> np.ndarray:
     raise InputError(f"x is a {type(x).__name__}, which is not used here: {cure}")
 
 
-def _from_array(x: np.ndarray, batch: int, group: int, replicas: int, seed: int | None) -> tf.data.Dataset:
+def _from_array(x: np.ndarray, batch: int, group: int, shares: int, seed: int | None) -> tf.data.Dataset:
     """Returns the training batches of an array."""
     dtype = _dtype(x)
     require_usable_dtype("x", dtype)
@@ -107,12 +107,12 @@ def _from_array(x: np.ndarray, batch: int, group: int, replicas: int, seed: int 
     layout = array_layout(x.shape, dtype)
     if 0 in x.shape:
         raise InputError(f"x of shape {x.shape} is empty: no axis may have length 0")
-    require_divisible(batch, replicas)
+    require_divisible(batch, shares)
     if len(x) < batch * group:
         raise InputError(too_few("x", len(x), batch, group))
     looked = [x[start : start + batch] for start in range(0, min(len(x), LOOKED_AT * batch), batch)]
     require_usable_values("x", looked, images=len(layout.row_shape) == 3)
-    drop = group > 1 or replicas > 1
+    drop = group > 1 or shares > 1
     rows = tf.data.Dataset.range(len(x))
     if seed is not None:
         rows = rows.shuffle(len(x), seed=seed, reshuffle_each_iteration=True)

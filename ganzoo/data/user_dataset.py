@@ -20,7 +20,7 @@ DEFAULT_BATCH_SIZE = 64
 _WHAT = "x (a tf.data.Dataset)"
 
 
-def from_dataset(dataset: tf.data.Dataset, batch_size: int | None, group: int, replicas: int) -> tf.data.Dataset:
+def from_dataset(dataset: tf.data.Dataset, batch_size: int | None, group: int, shares: int) -> tf.data.Dataset:
     """Returns the training batches of a user's dataset; see `ganzoo.data.adapt`."""
     rows = _images_of(dataset)
     require_usable_dtype(_WHAT, rows.element_spec.dtype)
@@ -32,10 +32,10 @@ def from_dataset(dataset: tf.data.Dataset, batch_size: int | None, group: int, r
             f"{tuple(rows.element_spec.shape)}: leave batch_size out, or pass the dataset before .batch()"
         )
     batch, static = _batch_rows(rows.element_spec, layout, looked, batch_size)
-    require_divisible(batch, replicas)
+    require_divisible(batch, shares)
     _require_enough(looked, layout, batch, group)
     require_usable_values(_WHAT, _in_batches(looked, layout, batch), images=len(layout.row_shape) == 3)
-    drop = group > 1 or replicas > 1
+    drop = group > 1 or shares > 1
     too_short = layout.batched and 0 <= rows.cardinality() < group  # rebatch forgets the cardinality
     rows = rows.map(lambda row: tf.ensure_shape(row, layout.element_shape))
     if not layout.batched:
@@ -49,16 +49,16 @@ def from_dataset(dataset: tf.data.Dataset, batch_size: int | None, group: int, r
     return result.prefetch(tf.data.AUTOTUNE)
 
 
-def require_divisible(batch: int, replicas: int) -> None:
-    """Refuses batches that replicas cannot share evenly.
+def require_divisible(batch: int, shares: int) -> None:
+    """Refuses batches that cannot be cut into equal shares.
 
     Raises:
-        InputError: batch is no multiple of replicas.
+        InputError: batch is no multiple of shares.
     """
-    if batch % replicas:
+    if batch % shares:
         raise InputError(
-            f"batches of {batch} rows cannot be shared by {replicas} replicas: "
-            f"use a batch size that is a multiple of {replicas}, such as {-(-batch // replicas) * replicas}"
+            f"batches of {batch} rows cannot be cut into {shares} equal shares (for replicas, or packs of examples): "
+            f"use a batch size that is a multiple of {shares}, such as {-(-batch // shares) * shares}"
         )
 
 

@@ -10,8 +10,9 @@ from ganzoo.settings import check_options
 
 GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp}
 DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
-# What a convolutional network hands on to the MLP that stands in for it on points [B, D].
-SHARED_OPTIONS = ("activation", "minibatch_kernels", "minibatch_dim")
+# What a convolutional network hands on to the dense one that stands in for it on points [B, D].
+SHARED_OPTIONS = ("activation", "minibatch_kernels", "minibatch_dim", "outputs")
+ON_POINTS: dict[str, str] = {}  # which one that is, where it is not "mlp"
 
 
 def architectures(role: str) -> Mapping[str, Callable]:
@@ -40,6 +41,11 @@ def specification(default: Mapping, given: Mapping) -> dict:
     return dict(given) if other else {**default, **given}
 
 
+def with_features(model: keras.Model) -> keras.Model:
+    """Returns `model` with two outputs: its own, and the features [B, F] that its last layer sees."""
+    return keras.Model(model.inputs, [model.output, model.layers[-1].input])
+
+
 def network(role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: int, seed: int) -> keras.Model:
     """Returns the network of `role`: latents [B, latent_dim] to images, or images to scores [B, 1].
 
@@ -55,10 +61,13 @@ def network(role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: 
     """
     function = builder(role, spec)
     options = {key: value for key, value in spec.items() if key != "architecture"}
-    if len(image_shape) == 1 and spec["architecture"] != "mlp":
-        function = architectures(role)["mlp"]
+    dense = ON_POINTS.get(spec["architecture"], "mlp")
+    if len(image_shape) == 1 and spec["architecture"] not in ("mlp", *ON_POINTS.values()):
+        function = architectures(role)[dense]
         kept = set(SHARED_OPTIONS) & set(function.__annotations__)
         options = {key: value for key, value in options.items() if key in kept}
     if role == "generator":
         options["latent_dim"] = latent_dim
+    if role == "encoder":
+        options["outputs"] = latent_dim
     return function(tuple(image_shape), seed=seed, name=role, **options)

@@ -14,16 +14,17 @@ def scored(
     inputs: keras.KerasTensor,
     features: keras.KerasTensor,
     minibatch: tuple[int, int],
+    outputs: int,
     make: Layers,
     name: str,
 ) -> keras.Model:
-    """Returns the model from `inputs` to scores: minibatch discrimination, if any kernels, then one unit."""
+    """Returns the model from `inputs` to scores: minibatch discrimination, if any kernels, then a dense layer."""
     kernels, dimension = minibatch
     if kernels:
         kernel = keras.initializers.RandomNormal(stddev=0.02, seed=make.weight_seed())
         layer = make(MinibatchDiscrimination, kernels, dimension, kernel_initializer=kernel)
         features = layer(features)
-    scores = make.weighted(layers.Dense, 1, dtype="float32", name="scores")(features)
+    scores = make.weighted(layers.Dense, outputs, dtype="float32", name="scores")(features)
     return keras.Model(inputs, scores, name=name)
 
 
@@ -35,6 +36,7 @@ def dcgan(
     normalized: bool = True,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
+    outputs: PositiveInt = 1,
     seed: int = 0,
     name: str = "discriminator",
 ) -> keras.Model:
@@ -50,6 +52,7 @@ def dcgan(
         normalized: batch norm; leave it out with SELU and with gradient penalties.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
+        outputs: numbers an image; a score is one.
         seed: of the initial weights.
         name: of the model.
 
@@ -63,7 +66,7 @@ def dcgan(
         x = make.weighted(layers.Conv2D, factor * width, size, stride, padding="same", use_bias=not normalized)(x)
         x = make.activation(activation)(make.batch_norm(scale=False)(x) if normalized else x)
     features = make(layers.Flatten)(x)
-    return scored(images, features, (minibatch_kernels, minibatch_dim), make, name)
+    return scored(images, features, (minibatch_kernels, minibatch_dim), outputs, make, name)
 
 
 def resnet(
@@ -73,6 +76,7 @@ def resnet(
     activation: Activation = "relu",
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
+    outputs: PositiveInt = 1,
     seed: int = 0,
     name: str = "discriminator",
 ) -> keras.Model:
@@ -87,6 +91,7 @@ def resnet(
             sum would leave SELU's fixed point; else He uniform.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
+        outputs: numbers an image; a score is one.
         seed: of the initial weights.
         name: of the model.
 
@@ -112,7 +117,7 @@ def resnet(
     features = make(layers.Flatten)(make.activation(activation)(x))
     # The sum of four blocks is large, and a first score far from 0 would saturate the loss.
     make.initializer, make.options = "normal", {"stddev": 0.02}
-    return scored(images, features, (minibatch_kernels, minibatch_dim), make, name)
+    return scored(images, features, (minibatch_kernels, minibatch_dim), outputs, make, name)
 
 
 def mlp(
@@ -123,6 +128,7 @@ def mlp(
     activation: Activation = "relu",
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
+    outputs: PositiveInt = 1,
     seed: int = 0,
     name: str = "discriminator",
 ) -> keras.Model:
@@ -137,4 +143,4 @@ def mlp(
     x = make(layers.Flatten)(inputs) if len(image_shape) > 1 else make(layers.Rescaling, 1 / 4)(inputs)
     for _ in range(depth):
         x = make.activation(activation)(make.weighted(layers.Dense, width)(x))
-    return scored(inputs, x, (minibatch_kernels, minibatch_dim), make, name)
+    return scored(inputs, x, (minibatch_kernels, minibatch_dim), outputs, make, name)

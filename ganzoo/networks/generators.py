@@ -14,6 +14,8 @@ def dcgan(
     *,
     latent_dim: int,
     width: PositiveInt = 64,
+    activation: Activation = "relu",
+    normalized: bool = True,
     seed: int = 0,
     name: str = "generator",
 ) -> keras.Model:
@@ -21,7 +23,7 @@ def dcgan(
 
     A dense layer, three transposed 4x4 convolutions of stride 2, one 3x3; batch norm and ReLU between, tanh
     at the end; weights N(0, 0.02^2). 3.83 M weights at 32x32x3, width 64, latent_dim 128. Sizes that are no
-    multiple of 8 start from the ceiling and are cropped.
+    multiple of 8 start from the ceiling and are cropped. `normalized=False` leaves batch norm out.
 
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
@@ -29,13 +31,16 @@ def dcgan(
     start = (math.ceil(height / 8), math.ceil(columns / 8))
     make = Layers("normal", seed, stddev=0.02)
     latent = keras.Input((latent_dim,), name="latent")
+
+    def activated(x):
+        return make.activation(activation)(make.batch_norm()(x) if normalized else x)
+
     # No bias before batch norm: it has no effect but for rounding.
-    x = make.weighted(layers.Dense, start[0] * start[1] * 8 * width, use_bias=False)(latent)
-    x = make.activation("relu")(make.batch_norm()(x))
-    x = make(layers.Reshape, (*start, 8 * width))(x)
+    x = make.weighted(layers.Dense, start[0] * start[1] * 8 * width, use_bias=not normalized)(latent)
+    x = make(layers.Reshape, (*start, 8 * width))(activated(x))
     for filters in (4 * width, 2 * width, width):
-        x = make.weighted(layers.Conv2DTranspose, filters, 4, 2, padding="same", use_bias=False)(x)
-        x = make.activation("relu")(make.batch_norm()(x))
+        x = make.weighted(layers.Conv2DTranspose, filters, 4, 2, padding="same", use_bias=not normalized)(x)
+        x = activated(x)
     x = make.weighted(layers.Conv2DTranspose, channels, 3, padding="same")(x)
     excess = (8 * start[0] - height, 8 * start[1] - columns)
     if any(excess):

@@ -21,9 +21,15 @@ class DCGAN(GAN):
 
     Terms: discriminator/adversarial, generator/adversarial.
 
+    Equations:
+        D: E_x sp(-a(x)) + E_z sp(a(G))
+        G: E_z sp(-a(G))
+
     Source: Radford et al. 2015, "Unsupervised representation learning with deep convolutional generative
         adversarial networks", https://arxiv.org/abs/1511.06434; the game: Goodfellow et al. 2014,
         https://arxiv.org/abs/1406.2661, section 3.
+
+    Paper: Adam 2e-4 (0.5, 0.999), batch 128, z ~ U(-1, 1)^100, weights N(0, 0.02^2); both players once a batch.
 
     Deviation: the paper's networks make 64x64 images with 5x5 kernels; these are the seven-layer 32x32
         networks of chainer-gan-lib, by which dual_d_selu's paper compared.

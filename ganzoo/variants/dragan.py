@@ -29,13 +29,24 @@ class DRAGAN(GAN):
 
     Terms: discriminator/adversarial, discriminator/penalty, generator/adversarial.
 
+    Equations:
+        D: E_x sp(-a(x)) + E_z sp(a(G)) + lambda E_x (||grad a(x + delta)|| - 1)^2
+        G: E_z sp(-a(G))
+        delta = u * std / 2 * U, u ~ U(0, 1) an example, U ~ U(0, 1) a pixel, std of the batch
+
     Source: Kodali et al. 2018, "On convergence and stability of GANs", https://arxiv.org/abs/1705.07215,
         section 2.3 and algorithm 1.
+
+    Paper: lambda 10, k 1, one discriminator step, weights of DCGAN; Adam 1e-4 (0.5, 0.9), batch 128 on MNIST in
+        the authors' notebook, the setting on CIFAR-10 is not given.
 
     Deviation: the paper adds Gaussian noise; the default is its authors' notebook, uniform noise of a random
         reach scaled by the batch's standard deviation. The norm is that of the logit's gradient, as in every
         public code, where the paper writes D as a probability. The discriminator has no batch norm, since the
         penalty is one of single examples (the paper kept it). The paper prints E[||g|| - k]^2 for E[(||g|| - k)^2].
+
+    Elsewhere: chainer-gan-lib takes the standard deviation per pixel and no u; compare_gan centres the noise and
+        clips to the range of pixels; both are settings here.
     """
 
     penalty: Annotated[str, one_of(POINTS)] | None = "author_noise"

@@ -50,8 +50,16 @@ class DualDSELU(GAN):
     Terms: discriminator/adversarial, second_discriminator/adversarial, generator/first, generator/second; with a
         penalty also discriminator/penalty, second_discriminator/penalty.
 
+    Equations:
+        D1: E_x sp(-a(x)) + E_z sp(a(G))
+        D2: E_x sp(b(x)) + E_z sp(-b(G))
+        G: E_z [sp(-a(G)) - sp(-b(G))]
+
     Source: Zhang, Li & Yu 2018, "On the convergence and mode collapse of GAN", SIGGRAPH Asia Technical Briefs,
         https://doi.org/10.1145/3283254.3283282, eqs. (5) to (10), tables 2 and 3.
+
+    Paper: z ~ N(0, I), networks as named below; optimizer, batch and length are not given. The recipe has those of
+        chainer-gan-lib's minibatch discrimination: Adam 1e-4 (0, 0.9), batch 64, 100,000 rounds.
 
     Deviation: eq. (5) prints log(-D), which its own eq. (9) shows to mean -log D. The architectures are in a
         supplement that is not public; these follow the paper's text and the code base it names, chainer-gan-lib:
@@ -86,7 +94,7 @@ class DualDSELU(GAN):
             "fake": self.scores(fake, "second_discriminator"),
         }
         loss = OBJECTIVES[self.objective].discriminator(scores["fake"], scores["real"])
-        return {"adversarial": loss} | self.penalty_terms("second_discriminator", real, fake, noise)
+        return {"adversarial": loss}
 
     def generator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
         """Returns the two discriminators' parts of the generator's loss."""

@@ -65,14 +65,14 @@ def test_endless_datasets(batched, group):
 
 def test_replicas_get_full_batches():
     for drop, count in ((True, 2), (False, 3)):  # a short last batch is not dropped but filled
-        result = adapt(from_slices(IMAGES).batch(16, drop_remainder=drop), replicas=4)
+        result = adapt(from_slices(IMAGES).batch(16, drop_remainder=drop), shares=4)
         assert result.element_spec.shape[0] == 16
         assert result.cardinality() == len(list(result)) == count
-    result = adapt(from_slices(IMAGES), batch_size=16, replicas=4)
+    result = adapt(from_slices(IMAGES), batch_size=16, shares=4)
     assert result.element_spec.shape[0] == 16
     assert result.cardinality() == len(list(result)) == 2
-    with pytest.raises(InputError, match=r"batches of 10 rows cannot be shared by 4 replicas: .*such as 12"):
-        adapt(from_slices(IMAGES).batch(10), replicas=4)
+    with pytest.raises(InputError, match=r"batches of 10 rows cannot be cut into 4 equal shares .*: .*such as 12"):
+        adapt(from_slices(IMAGES).batch(10), shares=4)
 
 
 @pytest.mark.parametrize("drop", [True, False])

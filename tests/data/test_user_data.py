@@ -87,11 +87,11 @@ def test_grouped_slices_are_the_batches_of_the_ungrouped_order():
 
 
 def test_replicas_drop_the_remainder():
-    result = adapt(COLOUR, batch_size=16, replicas=2)
+    result = adapt(COLOUR, batch_size=16, shares=2)
     assert [len(batch) for batch in result] == [16, 16]
     assert result.element_spec.shape[0] == 16
-    with pytest.raises(InputError, match=r"batches of 15 rows .*2 replicas: .*such as 16"):
-        adapt(COLOUR, batch_size=15, replicas=2)
+    with pytest.raises(InputError, match=r"batches of 15 rows .*2 equal shares .*: .*such as 16"):
+        adapt(COLOUR, batch_size=15, shares=2)
 
 
 def test_large_arrays_are_read_where_they_are():
@@ -182,7 +182,7 @@ def test_other_types_get_a_cure(x, says):
         adapt(x)
 
 
-@pytest.mark.parametrize("name", ["batch_size", "batches_per_round", "replicas"])
+@pytest.mark.parametrize("name", ["batch_size", "batches_per_round", "shares"])
 @pytest.mark.parametrize("value", [0, 1.5, "2", True])
 def test_arguments_out_of_range(name, value):
     with pytest.raises(InputError, match=f"{name}={value!r}: give a whole number of at least 1"):

@@ -76,14 +76,16 @@ def test_the_penalty_of_a_linear_score_is_exact_under_any_noise(rule, form, expe
     game = DRAGAN(penalty=rule, penalty_form=form, penalty_weight=0.5)
     game.scores = lambda points, opponent="discriminator": points @ tf.constant([[3.0], [4.0]])
     real, fake = (tf.random.stateless_normal([7, 2], [seed, 0]) for seed in (1, 2))
-    terms = game.discriminator_terms(real, fake, noise())
+    terms = game.penalty_terms("discriminator", real, fake, noise())
     np.testing.assert_allclose(terms["penalty"], 0.5 * expected, rtol=1e-5)
 
 
 def test_the_penalty_does_not_look_at_the_fakes():
     game = tiny(DENSE)
     real = tf.constant(IMAGES)
-    terms = [game.discriminator_terms(real, fake, noise())["penalty"].numpy() for fake in (real, -0.5 * real)]
+    terms = [
+        game.penalty_terms("discriminator", real, fake, noise())["penalty"].numpy() for fake in (real, -0.5 * real)
+    ]
     assert terms[0] == terms[1] > 0
 
 

@@ -212,8 +212,7 @@ def linear(*slope: float) -> Callable:
 def test_both_discriminators_are_penalised_at_the_same_interpolates():
     game = Recording(linear(3.0, 4.0), linear(0.0, 3.0), penalty="interpolates")
     real, fake = (tf.random.stateless_normal([6, 2], [seed, 0]) for seed in (1, 2))
-    first = game.discriminator_terms(real, fake, noise())
-    second = game.second_discriminator_terms(real, fake, noise())
+    first, second = (game.penalty_terms(player, real, fake, noise()) for player in game.opponents)
     np.testing.assert_allclose(first["penalty"], 10 * (5 - 1) ** 2, rtol=1e-5)
     np.testing.assert_allclose(second["penalty"], 10 * (3 - 1) ** 2, rtol=1e-5)
     points, same = (game.seen_points[player][-1] for player in game.opponents)

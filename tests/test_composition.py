@@ -1,0 +1,59 @@
+import warnings
+
+import pytest
+from keras import Sequential, layers
+
+import ganzoo
+from ganzoo import composition
+from ganzoo.errors import InputError
+from ganzoo.gan import GAN
+
+SMALL = {"image_shape": (8, 8, 1), "latent_dim": 4}
+
+
+def tiny(name, **networks):
+    return {**SMALL, "networks": {p: {"width": 2, **networks.get(p, {})} for p in ("generator", "discriminator")}}
+
+
+def test_a_penalty_with_batch_norm_is_warned_about():
+    with pytest.warns(UserWarning, match="dcgan: penalty='interpolates' with batch norm in the discriminator.*normal"):
+        ganzoo.build("dcgan", penalty="interpolates", **tiny("dcgan"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ganzoo.build("dcgan", penalty="interpolates", **tiny("dcgan", discriminator={"normalized": False}))
+        ganzoo.build("dcgan", **tiny("dcgan"))
+
+
+def test_a_penalty_with_minibatch_discrimination_is_warned_about():
+    with pytest.warns(UserWarning, match="cross terms of the batch"):
+        ganzoo.build("dragan", **tiny("dragan", discriminator={"minibatch_kernels": 2}))
+
+
+def test_batch_norm_where_gradients_are_differentiated_is_warned_about():
+    class Twice(GAN):
+        second_order = True
+
+    with pytest.warns(UserWarning, match="batch norm in the (discriminator|generator): a gradient is diff") as caught:
+        Twice(**tiny("twice"))
+    assert len(caught) == 2
+
+
+def test_an_operation_without_a_second_derivative_is_refused_there():
+    class Twice(GAN):
+        second_order = True
+
+    with pytest.raises(InputError, match=r"augment=\['zoom'\].*no second derivative.*'translation'"):
+        Twice(augment=["zoom", "color"])
+
+
+def test_refusals_come_before_any_network_is_built(monkeypatch):
+    monkeypatch.setattr(GAN, "build", lambda *_: pytest.fail("built"))
+    with pytest.raises(InputError):
+        ganzoo.build("dcgan", augment=["color"], image_shape=(2,))
+
+
+def test_layers_inside_of_layers_are_found():
+    gan = ganzoo.build("dcgan", **tiny("dcgan"))
+    nested = Sequential([layers.Input((8, 8, 1)), gan.discriminator])
+    assert composition.has(nested, layers.BatchNormalization)
+    assert not composition.has(nested, layers.Dropout)
