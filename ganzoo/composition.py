@@ -13,6 +13,10 @@ from ganzoo.layers import MinibatchDiscrimination
 RANDOM = (layers.Dropout, layers.AlphaDropout, layers.GaussianDropout, layers.GaussianNoise, layers.SpatialDropout2D)
 
 
+class UnsoundWarning(UserWarning):
+    """A game's networks make a setting other than what its paper means."""
+
+
 def refuse(game) -> None:
     """Refuses settings that cannot be meant together.
 
@@ -30,9 +34,9 @@ def refuse(game) -> None:
 
 
 def warn(game) -> None:
-    """Warns of networks that make a setting other than what its paper means."""
+    """Warns of networks that do not suit a game's settings, with reason and cure."""
     for reason in unsound(game):
-        warnings.warn(f"{game.variant}: {reason}", UserWarning, stacklevel=2)
+        warnings.warn(f"{game.variant}: {reason}", UnsoundWarning, stacklevel=2)
 
 
 def has(network: keras.Model, kinds: type | tuple[type, ...]) -> bool:

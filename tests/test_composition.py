@@ -5,6 +5,7 @@ from keras import Sequential, layers
 
 import ganzoo
 from ganzoo import composition
+from ganzoo.composition import UnsoundWarning
 from ganzoo.errors import InputError
 from ganzoo.gan import GAN
 
@@ -16,7 +17,9 @@ def tiny(name, **networks):
 
 
 def test_a_penalty_with_batch_norm_is_warned_about():
-    with pytest.warns(UserWarning, match="dcgan: penalty='interpolates' with batch norm in the discriminator.*normal"):
+    with pytest.warns(
+        UnsoundWarning, match="dcgan: penalty='interpolates' with batch norm in the discriminator.*normal"
+    ):
         ganzoo.build("dcgan", penalty="interpolates", **tiny("dcgan"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -25,7 +28,7 @@ def test_a_penalty_with_batch_norm_is_warned_about():
 
 
 def test_a_penalty_with_minibatch_discrimination_is_warned_about():
-    with pytest.warns(UserWarning, match="cross terms of the batch"):
+    with pytest.warns(UnsoundWarning, match="cross terms of the batch"):
         ganzoo.build("dragan", **tiny("dragan", discriminator={"minibatch_kernels": 2}))
 
 
@@ -33,7 +36,9 @@ def test_batch_norm_where_gradients_are_differentiated_is_warned_about():
     class Twice(GAN):
         second_order = True
 
-    with pytest.warns(UserWarning, match="batch norm in the (discriminator|generator): a gradient is diff") as caught:
+    with pytest.warns(
+        UnsoundWarning, match="batch norm in the (discriminator|generator): a gradient is diff"
+    ) as caught:
         Twice(**tiny("twice"))
     assert len(caught) == 2
 

@@ -22,6 +22,7 @@ def round_of(name, audit, build_tiny, examples, *, barrier=True, **settings):
     return collected
 
 
+@pytest.mark.filterwarnings("ignore::ganzoo.composition.UnsoundWarning")  # the paper's own combination
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
