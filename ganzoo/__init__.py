@@ -1,6 +1,7 @@
 """ganzoo: the model zoo of generative adversarial networks for Keras 3 and TensorFlow."""
 
 from ganzoo import callbacks, data
+from ganzoo.cards import spec
 from ganzoo.config import Recipe, build, list_recipes, load_recipe
 from ganzoo.errors import InputError
 from ganzoo.exporting import export, export_run
@@ -24,5 +25,6 @@ __all__ = [
     "load_recipe",
     "register",
     "restored",
+    "spec",
     "train",
 ]

@@ -1,13 +1,15 @@
-"""Rounds a second of a recipe, and what `fit` costs over a bare loop of the same step."""
+"""Rounds a second of a recipe, what `fit` costs over a bare loop, and what a round costs over another game's."""
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from ganzoo import config, data
+from ganzoo.gan import GAN
 from ganzoo.progress import shown
 
 IMAGE_SHAPE = (32, 32, 3)
@@ -38,11 +40,9 @@ def benchmark(recipe: config.Recipe, rounds: int = 20, repeats: int = 5) -> Benc
         rounds: in each repeat.
         repeats: how often `fit` and the bare loop take turns.
     """
-    gan = config.build(recipe, image_shape=_image_shape(recipe))
+    gan = config.build(recipe, image_shape=image_shape_of(recipe))
     batch_size = recipe.data.batch_size
-    count = batch_size * gan.discriminator_steps * 2
-    images = np.random.default_rng(0).integers(0, 256, (count, *gan.image_shape), np.uint8)
-    source = data.Examples("random", "train", images)
+    source = _random_examples(gan, batch_size)
     step = tf.function(gan.train_step, jit_compile=recipe.train.jit_compile)
     batches = data.training_batches(source, batch_size, gan.seed, 0, gan.discriminator_steps).take(rounds)
 
@@ -69,7 +69,40 @@ def benchmark(recipe: config.Recipe, rounds: int = 20, repeats: int = 5) -> Benc
     )
 
 
-def _image_shape(recipe: config.Recipe) -> tuple[int, ...]:
+def round_over(gan: GAN, base: GAN, batch_size: int = 32, repeats: int = 20) -> float:
+    """Returns the time of a round of one game over that of another: median of the ratios of alternate rounds.
+
+    Args:
+        gan: a compiled game, with networks.
+        base: another, for data of the same shape.
+        batch_size: examples an update.
+        repeats: rounds of each, after one that traces.
+    """
+
+    def rounds(game: GAN) -> Callable[[], float]:
+        step, examples = tf.function(game.train_step), _random_examples(game, batch_size)
+        (batch,) = data.training_batches(examples, batch_size, game.seed, 0, game.discriminator_steps).take(1)
+
+        def seconds() -> float:
+            start = time.perf_counter()
+            step(batch)["loss"].numpy()
+            return time.perf_counter() - start
+
+        return seconds
+
+    ours, theirs = rounds(gan), rounds(base)
+    ours(), theirs()  # tracing
+    return statistics.median(ours() / theirs() for _ in range(repeats))
+
+
+def _random_examples(gan: GAN, batch_size: int) -> data.Examples:
+    random, shape = np.random.default_rng(0), (2 * batch_size * gan.discriminator_steps, *gan.image_shape)
+    values = random.integers(0, 256, shape, np.uint8) if len(shape) == 4 else random.normal(size=shape)
+    return data.Examples("random", "train", values if len(shape) == 4 else values.astype("float32"))
+
+
+def image_shape_of(recipe: config.Recipe) -> tuple[int, ...]:
+    """Returns the shape of a recipe's images, 32x32x3 if it says none."""
     if shape := recipe.gan.get("image_shape"):
         return tuple(shape)
     size = recipe.data.image_size or IMAGE_SHAPE[:2]

@@ -1,8 +1,6 @@
 """The variants by name."""
 
 import fnmatch
-import inspect
-import re
 from collections.abc import Callable
 
 import keras
@@ -44,15 +42,3 @@ def variant(name: str) -> type[GAN]:
 def list_models(pattern: str = "*") -> list[str]:
     """Returns the names of the variants that match a shell `pattern`, sorted."""
     return sorted(fnmatch.filter(_VARIANTS, pattern))
-
-
-def table() -> str:
-    """Returns the variants as a Markdown table: name, what it is, paper; what the README shows."""
-    rows = ["| name | what it is | paper |", "| --- | --- | --- |"]
-    for name in list_models():
-        doc = inspect.getdoc(_VARIANTS[name])
-        source = " ".join(doc.split("Source:")[1].split("\n\n")[0].split())
-        paper = re.search(r".*?\d{4}", source).group()
-        link = re.search(r"https://[^\s;,]+", source).group().rstrip(".")
-        rows.append(f"| `{name}` | {doc.splitlines()[0].rstrip('.')} | [{paper}]({link}) |")
-    return "\n".join(rows)

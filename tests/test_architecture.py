@@ -21,7 +21,7 @@ LAYERS = (
     {"checkpoints", "registry"},
     {"variants"},
     {"config"},
-    {"benchmark", "training"},
+    {"benchmark", "cards", "training"},
     {"exporting"},
     {"cli"},
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ganzoo
-from ganzoo import config, registry
+from ganzoo import cards, config
 from ganzoo.exported import open_generator
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_readme_shows_the_registry():
     text = (ROOT / "README.md").read_text()
-    assert f"-->\n{registry.table()}\n<!-- end -->" in text, "run `make readme`"
+    assert f"-->\n{cards.table()}\n<!-- end -->" in text, "run `make readme`"
 
 
 def test_the_readme_names_only_what_there_is():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from ganzoo.cards import table
 from ganzoo.files import write_text
-from ganzoo.registry import table
 
 BLOCK = re.compile(r"(<!-- variants:.*?-->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -1,17 +1,22 @@
-"""Lists variants and recipes; --pattern takes wildcards.
+"""Lists variants and recipes; --pattern takes wildcards. --spec prints the card of one variant.
 
 ganzoo list --pattern='dual_d*'
+ganzoo list --spec=dragan
 """
 
 from absl import flags
 
-from ganzoo import config, registry
+from ganzoo import cards, config, registry
 
 PATTERN = flags.DEFINE_string("pattern", "*", "A shell pattern.")
+SPEC = flags.DEFINE_string("spec", None, "A variant: what it changes, its equations, defaults, deviations, cost.")
 
 
 def main() -> None:
-    """Prints every variant with its paper's line, and every recipe with its first comment."""
+    """Prints a card; or every variant with its paper's line, and every recipe with its first comment."""
+    if SPEC.value:
+        print(cards.spec(SPEC.value))
+        return
     print("variants (ganzoo.build)")
     for name in registry.list_models(PATTERN.value):
         print(f"  {name:32} {registry.variant(name).__doc__.splitlines()[0]}")
