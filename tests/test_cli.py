@@ -1,6 +1,8 @@
 """The command line as a user meets it: processes, exit statuses, one line for a mistake."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +86,35 @@ def test_benchmark_prints_its_figures(tmp_path):
     changes = [f"--set={change}" for change in TINY]
     said = ran("benchmark", "--recipe=dual_d_selu_digits", "--rounds=2", "--repeats=1", *changes, folder=tmp_path)
     assert "fit_over_bare" in said
+
+
+def test_benchmark_compares_two_recipes(tmp_path):
+    changes = [f"--set={change}" for change in TINY]
+    said = ran(
+        "benchmark",
+        "--recipe=dual_d_selu_digits",
+        "--against=dual_d_selu_digits",
+        "--rounds=2",
+        *changes,
+        folder=tmp_path,
+    )
+    assert re.search(r"^round_over_dual_d_selu_digits +\d\.\d{3}$", said, re.MULTILINE)
+
+
+def test_list_prints_a_card(tmp_path):
+    said = ran("list", "--spec=dragan", folder=tmp_path)
+    assert "G: E_z sp(-a(G))" in said
+
+
+def test_a_reader_may_stop_early(tmp_path):
+    read, write = os.pipe()
+    os.close(read)  # as `| head` does once it has enough
+    with os.fdopen(write, "w") as closed:
+        command = [sys.executable, str(ROOT / "tools" / "list.py"), "--spec=dragan"]
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 141
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr
 
 
 def test_list_takes_wildcards(tmp_path):

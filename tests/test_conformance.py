@@ -254,6 +254,7 @@ def test_discriminator_steps(name, played, build_tiny, monkeypatch):
     assert int(gan.optimizers["generator"].iterations.numpy()) == 2
 
 
+@pytest.mark.long
 def test_simultaneous(name, played, build_tiny):
     weights = []
     for simultaneous in (False, True):
@@ -267,17 +268,26 @@ def test_simultaneous(name, played, build_tiny):
 # What stays.
 
 
-def test_evaluation_changes_nothing(played, convolutional, examples, state, same):
-    for gan in (played.gan, convolutional):  # one is compiled, the other has batch norm
-        data, before = examples(6, gan.image_shape), state(gan)
-        first, second = (gan.evaluate(data, batch_size=4, return_dict=True, verbose=0) for _ in range(2))
-        assert same(before, state(gan))
-        assert first == second
-        terms = {f"{player}/{term}" for player in gan.players for term in gan.term_names(player)}
-        assert set(first) == {*terms, "loss"}
-        assert all(map(math.isfinite, first.values()))
+def check_evaluation(gan, data, state, same):
+    before = state(gan)
+    first, second = (gan.evaluate(data, batch_size=4, return_dict=True, verbose=0) for _ in range(2))
+    assert same(before, state(gan))
+    assert first == second
+    terms = {f"{player}/{term}" for player in gan.players for term in gan.term_names(player)}
+    assert set(first) == {*terms, "loss"}
+    assert all(map(math.isfinite, first.values()))
 
 
+def test_evaluation_changes_nothing(convolutional, examples, state, same):
+    check_evaluation(convolutional, examples(6), state, same)
+
+
+@pytest.mark.long
+def test_compiled_evaluation_changes_nothing(played, examples, state, same):
+    check_evaluation(played.gan, examples(6, played.gan.image_shape), state, same)
+
+
+@pytest.mark.long
 def test_saved_model_goes_on(convolutional, examples, state, same, tmp_path):
     gan, data = convolutional, examples(4)
     if not gan.step.numpy():

@@ -1,6 +1,7 @@
 """The command line: `ganzoo <tool> --flags`; each tool is one file here, flags in, one library call out."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -41,9 +42,13 @@ def run(tool: str, flags: Sequence[str] | None = None) -> None:
             sys.exit(f"ganzoo {tool}: {argv[1]!r} is no flag; write --name=value, see ganzoo {tool} --help")
         try:
             module.main()
+            sys.stdout.flush()
         except InputError as error:
             sys.exit(f"ganzoo {tool}: {error}")
         except KeyboardInterrupt:
             sys.exit(130)
+        except BrokenPipeError:  # `ganzoo list | head`: nothing is left to say, nor at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)  # as the shell says of SIGPIPE
 
     app.run(guarded, argv=[f"ganzoo {tool}", *(sys.argv[1:] if flags is None else flags)])

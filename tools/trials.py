@@ -1,0 +1,100 @@
+"""Trains every variant for 500 rounds on the ring of 8 and on digits; writes docs/trials.json and docs/trials.md.
+
+Give names to try those alone: tools/trials.py dragan wgan_gp
+"""
+
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+
+import ganzoo
+from ganzoo import config, data
+from ganzoo.evaluation import classifier_for
+from ganzoo.evaluation.density_scores import density_scores
+from ganzoo.evaluation.image_scores import network_scores
+from ganzoo.files import write_text
+from ganzoo.progress import shown
+from ganzoo.registry import variant
+
+DOCS = Path(__file__).parent.parent / "docs"
+ROUNDS = 500
+SAMPLES = 2_000
+INTRODUCTION = """# Trials: every variant, 500 rounds
+
+A trial asks whether a game runs, not how good it is: 500 rounds are few, and the recipes' optimizers are meant for
+networks several times as wide. Networks of width 16 (dense ones 128 wide on points), batches of 64 on the ring of 8 and
+of 32 on digits (16x16), the optimizers of each variant's own recipe, seed 0.
+
+Ring: modes with a sample within 3 standard deviations; share of samples within 3 of some mode; reverse KL of the
+histogram of modes, in nats. Digits: classifier score over that of held-out digits; Fréchet distance of the
+classifier's features. 2,000 samples. Seconds are with tracing, on two CPU cores.
+"""
+RING = ("modes_covered", "high_quality_share", "reverse_kl")
+DIGITS = ("classifier_score_ratio/digits", "frechet_distance/digits")
+
+
+def trained(name: str, source: data.Examples | data.Density, batch_size: int, width: int) -> tuple[ganzoo.GAN, dict]:
+    """Returns the game after its rounds, and whether every term was finite, and the seconds it took."""
+    networks = {player: {"width": width} for player in variant(name).default_networks}
+    recipe = config.load_recipe(name)
+    gan = config.build(recipe, image_shape=source.image_shape, networks=networks)
+    start = time.perf_counter()
+    history = gan.fit(source, batch_size=batch_size, steps_per_epoch=ROUNDS // 10, epochs=10, verbose=0).history
+    finite = all(math.isfinite(value) for values in history.values() for value in values)
+    return gan, {"finite": finite, "seconds": round(time.perf_counter() - start, 1)}
+
+
+def ring(name: str) -> dict:
+    """Returns what came of a variant on the ring of 8."""
+    density = data.load("ring8")
+    gan, result = trained(name, density, 64, 128)
+    scores = density_scores(gan.generate(SAMPLES), density, 0)
+    return result | {score.metric: round(float(score.value), 4) for score in scores if score.metric in RING}
+
+
+def digits(name: str) -> dict:
+    """Returns what came of a variant on digits."""
+    train, test = (data.load("digits", split, image_size=16) for split in ("train", "test"))
+    gan, result = trained(name, train, 32, 16)
+    classifier = classifier_for("digits", train.image_shape)
+    scores = network_scores(gan.generate(SAMPLES), train.images, test.images, classifier, 0)
+    return result | {score.metric: round(float(score.value), 4) for score in scores if score.metric in DIGITS}
+
+
+def page(results: dict) -> str:
+    """Returns the results as a page."""
+    runs = [run for found in results.values() for run in found.values() if run]
+    rows = [
+        INTRODUCTION,
+        f"{sum(run['finite'] for run in runs)} of {len(runs)} runs had nothing but finite terms.\n",
+        "| name | modes | near a mode | reverse KL | s | score | Fréchet | s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, found in sorted(results.items()):
+        cells = [f"`{name}`"]
+        for part, metrics in (("ring8", RING), ("digits", DIGITS)):
+            of = found.get(part)
+            cells += [f"{of[m]:.3g}" for m in metrics] + [str(of["seconds"])] if of else ["-"] * (len(metrics) + 1)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    names = sys.argv[1:] or ganzoo.list_models()
+    path = DOCS / "trials.json"
+    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name in shown(names, "trials", len(names)):
+        exempt = getattr(variant(name), "exempt", {})
+        results[name] = {"ring8": None if "takes_points" in exempt else ring(name)}
+        results[name]["digits"] = None if "takes_colour_and_odd_sizes" in exempt else digits(name)
+        print(name, results[name], flush=True)
+        write_text(path, json.dumps(results, indent=1, sort_keys=True) + "\n")
+        write_text(DOCS / "trials.md", page(results))
+        keras.backend.clear_session()
