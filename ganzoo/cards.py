@@ -54,14 +54,19 @@ def cost(name: str) -> str:
 
 
 def table() -> str:
-    """Returns the variants as a Markdown table: name, what it changes, paper, year, cost; what the README shows."""
+    """Returns what the README shows of the variants: a Markdown table, and what is not tested of which, and why."""
     rows = ["| name | what it is | paper | year | round |", "| --- | --- | --- | --- | --- |"]
+    reasons = []
     for name in list_models():
         authors, year, link = paper(name)
         rows.append(
             f"| `{name}` | {sections(name)['summary'].rstrip('.')} | [{authors}]({link}) | {year} | {cost(name)} |"
         )
-    return "\n".join(rows)
+        reasons += [
+            f"* `{name}` {test.replace('_', ' ')}: {reason}."
+            for test, reason in getattr(variant(name), "exempt", {}).items()
+        ]
+    return "\n".join([*rows, "", "Conformance tests that do not apply:", "", *reasons] if reasons else rows)
 
 
 def spec(name: str) -> str:
