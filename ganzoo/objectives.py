@@ -44,13 +44,34 @@ def hinge(real: Scores, fake: Scores) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
 
 
+def wasserstein(real: Scores, fake: Scores) -> tf.Tensor:
+    """Returns E[a(G(z))] - E[a(x)] (Arjovsky et al. 2017, arXiv:1701.07875, eq. 2); needs a critic of bounded slope."""
+    return tf.reduce_mean(fake) - tf.reduce_mean(real)
+
+
 def linear(fake: Scores) -> tf.Tensor:
     """Returns -E[a(G(z))]."""
     return -tf.reduce_mean(fake)
+
+
+def least_squares(fake_code: float, real_code: float, target: float) -> Objective:
+    """Returns the losses that draw scores to codes (Mao et al. 2016, arXiv:1611.04076, eq. 2).
+
+    D: E[(a(x) - real_code)^2] / 2 + E[(a(G(z)) - fake_code)^2] / 2. G: E[(a(G(z)) - target)^2] / 2, which at the
+    optimal D is a Pearson chi-square divergence where real_code - target = 1 and real_code - fake_code = 2.
+    """
+
+    def to(code: float, scores: Scores) -> tf.Tensor:
+        return tf.reduce_mean(tf.square(scores - code)) / 2.0
+
+    return Objective(lambda real, fake: to(real_code, real) + to(fake_code, fake), lambda fake: to(target, fake))
 
 
 OBJECTIVES = {
     "minimax": Objective(cross_entropy, minimax),
     "non_saturating": Objective(cross_entropy, non_saturating),
     "hinge": Objective(hinge, linear),
+    "wasserstein": Objective(wasserstein, linear),
+    "least_squares": least_squares(-1.0, 1.0, 0.0),
+    "least_squares_binary": least_squares(0.0, 1.0, 1.0),
 }

@@ -13,6 +13,7 @@ from ganzoo.errors import InputError, did_you_mean
 STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
 PositiveInt = pydantic.PositiveInt
 NonNegativeInt = pydantic.NonNegativeInt
+PositiveFloat = pydantic.PositiveFloat
 NonNegativeFloat = pydantic.NonNegativeFloat
 Momentum = Annotated[float, pydantic.Field(ge=0, lt=1)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]

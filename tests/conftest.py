@@ -45,13 +45,17 @@ def tiny_networks(name, width, normalized):
 
 
 def build_tiny(name, *, image_shape=IMAGE_SHAPE, width=WIDTH, normalized=True, **settings):
-    """Returns the compiled GAN of a variant's shipped recipe with tiny networks, for 8x8 grey images."""
+    """Returns the compiled GAN of a variant's shipped recipe with tiny networks, for 8x8 grey images.
+
+    A round takes one batch, unless `discriminator_steps` is given.
+    """
     import ganzoo
 
     networks = tiny_networks(name, width, normalized)
     for player, options in settings.pop("networks", {}).items():
         networks[player] = {**({} if "architecture" in options else networks[player]), **options}
-    return ganzoo.build(name, image_shape=image_shape, networks=networks, latent_dim=6, **settings)
+    settings = {"image_shape": image_shape, "latent_dim": 6, "discriminator_steps": 1, **settings}
+    return ganzoo.build(name, networks=networks, **settings)
 
 
 def examples(count, image_shape=IMAGE_SHAPE, seed=0):

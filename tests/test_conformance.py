@@ -208,7 +208,7 @@ def test_an_update_changes_its_player_alone(convolutional, examples):
 def test_trains_every_variable(convolutional, examples):
     gan = convolutional
     variables = [v for player in gan.players for v in getattr(gan, player).trainable_variables]
-    # A constant on all scores changes no loss of differences of scores: there the last bias stays.
+    # Of losses on differences of scores, and of the hinge within its margins, the last bias has no gradient.
     variables = [v for v in variables if not v.path.endswith("scores/bias")]
     before = numbers(variables)
     for _ in range(3):  # a dead ReLU may wake

@@ -76,6 +76,52 @@ def test_second_discriminator_of_dual_d_selu_has_the_weights_of_chainer_gan_libs
     assert round(count / 1e6, 2) == 5.86
 
 
+def test_residual_generator_has_as_many_weights_as_wgan_gps():
+    count = network("generator", {"architecture": "resnet"}, (32, 32, 3), 128, 0).count_params()
+    batch_norm = 4 * 128  # two of them moving statistics
+    block = 2 * (9 * 128 * 128 + batch_norm) + 128 * 128
+    assert count == (128 + 1) * 16 * 128 + 3 * block + batch_norm + 9 * 128 * 3 + 3
+    assert round(count / 1e6, 2) == 1.21
+
+
+def test_pooled_residual_critic_has_as_many_weights_as_wgan_gps():
+    spec = {"architecture": "resnet", "pooled": True}
+    count = network("discriminator", spec, (32, 32, 3), 128, 0).count_params()
+    conv = 9 * 128 * 128 + 128
+    first = (9 * 3 * 128 + 128) + conv + (3 * 128 + 128)
+    assert count == first + (2 * conv + 128 * 128 + 128) + 4 * conv + 129
+    assert round(count / 1e6, 2) == 1.05
+
+
+# Residual blocks.
+
+
+def skips_alone(model: keras.Model) -> list:
+    """Sets 1x1 kernels to 1 and all others to 0; returns the kernels of 3x3 convolutions, in order."""
+    for layer in of_kind(model, layers.Conv2D):
+        layer.kernel.assign(np.full(layer.kernel.shape, float(layer.kernel_size == (1, 1))))
+    return [layer.kernel for layer in of_kind(model, layers.Conv2D) if layer.kernel_size == (3, 3)]
+
+
+def test_skips_of_the_residual_generator_repeat_each_place_eight_times_a_side():
+    model = generator((16, 16, 1), architecture="resnet", width=1, normalized=False)
+    skips_alone(model)[-1].assign(np.outer([0, 1, 0], [0, 1, 0])[..., None, None])
+    (dense,) = of_kind(model, layers.Dense)
+    places = abs(normal(4))
+    dense.bias.assign(places)
+    expected = np.tanh(np.kron(places.reshape(2, 2), np.ones((8, 8))))
+    np.testing.assert_allclose(model(np.zeros((1, LATENT)))[0, :, :, 0], expected, rtol=1e-5)
+
+
+def test_skips_of_the_pooled_critic_average_over_places():
+    model = discriminator((8, 8, 1), architecture="resnet", pooled=True, width=1)
+    skips_alone(model)
+    model.get_layer("scores").kernel.assign([[2.0]])
+    images = normal(3, 8, 8, 1)
+    quarters = images.reshape(3, 2, 4, 2, 4).mean(axis=(2, 4))
+    np.testing.assert_allclose(model(images)[:, 0], 2 * np.maximum(quarters, 0).mean(axis=(1, 2)), rtol=1e-5)
+
+
 # Shapes.
 
 
@@ -236,7 +282,7 @@ def test_default_networks_have_known_options(variant):
     ("role", "spec", "message"),
     [
         ("generator", {"architecture": "dcgn"}, r"networks.generator.architecture='dcgn'.*did you mean 'dcgan'\?"),
-        ("generator", {"architecture": "resnet"}, r"networks.generator.architecture='resnet'.*known: dcgan, mlp"),
+        ("generator", {"architecture": "flow"}, r"networks.generator.architecture='flow'.*known: dcgan, mlp, resnet"),
         ("discriminator", {"architecture": "resnt"}, r"did you mean 'resnet'\?"),
         ("discriminator", {}, r"networks.discriminator.architecture=None.*known: dcgan, mlp, resnet"),
         (

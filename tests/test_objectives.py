@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo.objectives import OBJECTIVES, cross_entropy, hinge, linear, minimax, non_saturating
+from ganzoo.objectives import (
+    OBJECTIVES,
+    cross_entropy,
+    hinge,
+    least_squares,
+    linear,
+    minimax,
+    non_saturating,
+    wasserstein,
+)
 
 REAL, FAKE = np.random.default_rng(0).normal(0, 3, (2, 9, 1))
 # How often each outcome is in a batch of data and in a batch of fakes: p and q are exact means over batches.
@@ -65,6 +74,8 @@ def frozen_gradient(generator_loss, scores: np.ndarray) -> np.ndarray:
     [
         (cross_entropy, softplus(-REAL).mean() + softplus(FAKE).mean()),
         (hinge, np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean()),
+        (wasserstein, FAKE.mean() - REAL.mean()),
+        (least_squares(-2, 3, 5).discriminator, ((REAL - 3) ** 2).mean() / 2 + ((FAKE + 2) ** 2).mean() / 2),
     ],
 )
 def test_discriminator_losses(loss, expected):
@@ -77,6 +88,7 @@ def test_discriminator_losses(loss, expected):
         (minimax, np.log(1 - sigmoid(FAKE)).mean()),
         (non_saturating, -np.log(sigmoid(FAKE)).mean()),
         (linear, -FAKE.mean()),
+        (least_squares(-2, 3, 5).generator, ((FAKE - 5) ** 2).mean() / 2),
     ],
 )
 def test_generator_losses(loss, expected):
@@ -93,8 +105,20 @@ def test_losses_have_their_names():
         "minimax": (cross_entropy, minimax),
         "non_saturating": (cross_entropy, non_saturating),
         "hinge": (hinge, linear),
+        "wasserstein": (wasserstein, linear),
     }
-    assert dict(OBJECTIVES) == expected
+    assert {name: OBJECTIVES[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "fake_code", "real_code", "target"), [("least_squares", -1, 1, 0), ("least_squares_binary", 0, 1, 1)]
+)
+def test_least_squares_have_their_codes(name, fake_code, real_code, target):
+    objective = OBJECTIVES[name]
+    assert objective.discriminator(one(real_code), one(fake_code)) == 0
+    assert objective.discriminator(one(fake_code), one(real_code)) == (real_code - fake_code) ** 2
+    assert objective.generator(one(target)) == 0
+    assert objective.generator(one(target + 2)) == 2
 
 
 def test_losses_of_an_undecided_discriminator():
@@ -145,6 +169,7 @@ def test_the_hinge_at_its_optimal_discriminator_is_the_overlap():
     best = np.sign(P - Q)
     value = hinge(batch(best, DATA), batch(best, FAKES))
     np.testing.assert_allclose(value, 2 * np.minimum(P, Q).sum(), rtol=1e-12)
+    np.testing.assert_allclose(value, 2 * (1 - np.abs(P - Q).sum() / 2), rtol=1e-12)  # 2 (1 - total variation)
 
 
 def test_no_discriminator_beats_the_sign_under_hinge():
@@ -152,3 +177,38 @@ def test_no_discriminator_beats_the_sign_under_hinge():
     least = hinge(batch(best, DATA), batch(best, FAKES))
     for move in np.random.default_rng(2).normal(0, 0.3, (20, 5)):
         assert hinge(batch(best + move, DATA), batch(best + move, FAKES)) > least
+
+
+def least_squares_optimum(fake_code: float, real_code: float) -> np.ndarray:
+    return (real_code * P + fake_code * Q) / (P + Q)
+
+
+@pytest.mark.parametrize("codes", [(-1, 1, 0), (0, 2, 1), (0, 1, 1)])
+def test_no_discriminator_beats_the_mean_code_under_least_squares(codes):
+    loss, best = least_squares(*codes).discriminator, least_squares_optimum(*codes[:2])
+    least = loss(batch(best, DATA), batch(best, FAKES))
+    for move in np.random.default_rng(3).normal(0, 0.1, (20, 5)):
+        assert loss(batch(best + move, DATA), batch(best + move, FAKES)) > least
+
+
+@pytest.mark.parametrize(("codes", "holds"), [((-1, 1, 0), True), ((0, 2, 1), True), ((0, 1, 1), False)])
+def test_least_squares_is_a_pearson_divergence_with_the_codes_of_the_theorem_alone(codes, holds):
+    loss, best = least_squares(*codes).generator, least_squares_optimum(*codes[:2])
+    value = 2 * (loss(batch(best, DATA)) + loss(batch(best, FAKES)))  # the theorem adds the term on data
+    pearson = np.sum((2 * Q - (P + Q)) ** 2 / (P + Q))
+    assert np.isclose(value, pearson, rtol=1e-10) == holds
+
+
+def test_the_least_squares_gradient_does_not_vanish_on_a_sure_fake():
+    generator = OBJECTIVES["least_squares_binary"].generator
+    np.testing.assert_allclose([slope(generator, score) for score in (-10, 0, 1)], [-11, -1, 0])
+
+
+@pytest.mark.parametrize("distance", [0.5, 3.0, -2.0])
+def test_the_wasserstein_loss_of_two_points_is_their_distance_under_the_steepest_line(distance):
+    steepest = np.sign(distance)
+    for steepness in (1.0, 0.01):  # of slope c the critic measures c times the distance
+        value = wasserstein(one(steepness * steepest * distance), one(0))
+        np.testing.assert_allclose(value, -steepness * abs(distance), rtol=1e-12)
+    for gentler in np.linspace(-1, 1, 9):
+        assert wasserstein(one(gentler * distance), one(0)) >= -abs(distance)

@@ -8,7 +8,7 @@ from ganzoo.errors import InputError, did_you_mean
 from ganzoo.networks import discriminators, generators
 from ganzoo.settings import check_options
 
-GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp}
+GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp, "resnet": generators.resnet}
 DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
 # What a convolutional network hands on to the dense one that stands in for it on points [B, D].
 SHARED_OPTIONS = ("activation", "minibatch_kernels", "minibatch_dim", "outputs")
