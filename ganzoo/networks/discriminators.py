@@ -34,6 +34,7 @@ def dcgan(
     width: PositiveInt = 64,
     activation: Activation = "leaky_relu",
     normalized: bool = True,
+    spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
     outputs: PositiveInt = 1,
@@ -50,6 +51,7 @@ def dcgan(
         width: filters of the first convolution.
         activation: with `"selu"` weights are LeCun normal, which its fixed point needs; else N(0, 0.02^2).
         normalized: batch norm; leave it out with SELU and with gradient penalties.
+        spectral: spectral normalisation of every convolution and dense layer.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
         outputs: numbers an image; a score is one.
@@ -59,7 +61,7 @@ def dcgan(
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
     selu = activation == "selu"
-    make = Layers("lecun_normal", seed) if selu else Layers("normal", seed, stddev=0.02)
+    make = Layers("lecun_normal", seed, spectral) if selu else Layers("normal", seed, spectral, stddev=0.02)
     images = keras.Input(image_shape, name="images")
     x = make.activation(activation)(make.weighted(layers.Conv2D, width, 3, padding="same")(images))
     for factor, size, stride in ((2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2), (8, 3, 1)):
@@ -74,6 +76,7 @@ def resnet(
     *,
     width: PositiveInt = 128,
     activation: Activation = "relu",
+    spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
     outputs: PositiveInt = 1,
@@ -89,6 +92,7 @@ def resnet(
         width: filters of every convolution.
         activation: with `"selu"` weights are LeCun normal and each residual sum is scaled by 1/sqrt(2), or the
             sum would leave SELU's fixed point; else He uniform.
+        spectral: spectral normalisation of every convolution and dense layer.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
         outputs: numbers an image; a score is one.
@@ -98,7 +102,7 @@ def resnet(
     Source: Gulrajani et al. 2017, arXiv:1704.00028, appendix; https://github.com/pfnet-research/chainer-gan-lib.
     """
     selu = activation == "selu"
-    make = Layers("lecun_normal" if selu else "he_uniform", seed)
+    make = Layers("lecun_normal" if selu else "he_uniform", seed, spectral)
 
     def conv(x, size=3, stride=1):
         return make.weighted(layers.Conv2D, width, size, stride, padding="same")(x)
@@ -126,6 +130,7 @@ def mlp(
     width: PositiveInt = 128,
     depth: NonNegativeInt = 1,
     activation: Activation = "relu",
+    spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
     outputs: PositiveInt = 1,
@@ -138,7 +143,7 @@ def mlp(
     With `activation="selu"` weights are LeCun normal.
     """
     selu = activation == "selu"
-    make = Layers("lecun_normal", seed) if selu else Layers("orthogonal", seed, gain=0.8)
+    make = Layers("lecun_normal", seed, spectral) if selu else Layers("orthogonal", seed, spectral, gain=0.8)
     inputs = keras.Input(image_shape, name="images")
     x = make(layers.Flatten)(inputs) if len(image_shape) > 1 else make(layers.Rescaling, 1 / 4)(inputs)
     for _ in range(depth):
