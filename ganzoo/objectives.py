@@ -4,6 +4,7 @@ With p the data density, q the generator's and s the sigmoid: a score a is the l
 -log s(a) = softplus(-a) and -log(1 - s(a)) = softplus(a).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,10 +19,13 @@ class Objective(NamedTuple):
     Args:
         discriminator: (real scores, fake scores) -> scalar.
         generator: fake scores -> scalar.
+        curvature: fake scores -> f*''(T) (dT/da)^2, what noise on them costs the discriminator, which
+            `regularized_fgan` charges for; None where that is nothing or not known.
     """
 
     discriminator: Callable[[Scores, Scores], tf.Tensor]
     generator: Callable[[Scores], tf.Tensor]
+    curvature: Callable[[Scores], tf.Tensor] | None = None
 
 
 def cross_entropy(real: Scores, fake: Scores) -> tf.Tensor:
@@ -67,11 +71,56 @@ def least_squares(fake_code: float, real_code: float, target: float) -> Objectiv
     return Objective(lambda real, fake: to(real_code, real) + to(fake_code, fake), lambda fake: to(target, fake))
 
 
+def _exp(scores: Scores) -> tf.Tensor:
+    """Returns e^a up to a = 30, then its tangent: it cannot overflow, and its gradient does not vanish."""
+    return tf.exp(tf.minimum(scores, 30.0)) * (1.0 + tf.nn.relu(scores - 30.0))
+
+
+class Divergence(NamedTuple):
+    """An f-divergence D_f(p || q) = E_q[f(p/q)], as functions of a score (Nowozin et al. 2016, arXiv:1606.00709).
+
+    Args:
+        output: g_f, rising (table 2): T = g_f(a) lies where f* is finite, and says "real" above f'(1).
+        conjugate: f*(g_f(a)), simplified: no logarithm of an exponential is taken.
+        curvature: as in `Objective`.
+    """
+
+    output: Callable[[Scores], tf.Tensor]
+    conjugate: Callable[[Scores], tf.Tensor]
+    curvature: Callable[[Scores], tf.Tensor] | None
+
+    def objective(self, saddle: bool = False) -> Objective:
+        """Returns the game on F = E[T(x)] - E[f*(T(G(z)))], whose maximum over D is D_f.
+
+        D maximises F. G maximises E[T(G(z))] (section 3.2), or with `saddle` minimises F (eq. 6).
+        """
+        generator = self.conjugate if saddle else self.output
+        return Objective(
+            lambda real, fake: tf.reduce_mean(self.conjugate(fake)) - tf.reduce_mean(self.output(real)),
+            lambda fake: -tf.reduce_mean(generator(fake)),
+            self.curvature,
+        )
+
+
+LOG_2 = math.log(2.0)
+# f is u log u; -log u; (u - 1)^2; (sqrt(u) - 1)^2; |u - 1| / 2; u log u - (u + 1) log((u + 1) / 2).
+DIVERGENCES = {
+    "forward_kl": Divergence(tf.identity, lambda a: _exp(a - 1.0), lambda a: _exp(a - 1.0)),
+    "reverse_kl": Divergence(lambda a: -_exp(-a), lambda a: a - 1.0, tf.ones_like),
+    "pearson": Divergence(tf.identity, lambda a: tf.square(a) / 4.0 + a, lambda a: 0.5 * tf.ones_like(a)),
+    "squared_hellinger": Divergence(lambda a: 1.0 - _exp(-a), lambda a: _exp(a) - 1.0, lambda a: 2.0 * _exp(a)),
+    # Its f* is linear: noise costs nothing.
+    "total_variation": Divergence(lambda a: 0.5 * tf.tanh(a), lambda a: 0.5 * tf.tanh(a), None),
+    "js": Divergence(lambda a: LOG_2 - tf.nn.softplus(-a), lambda a: tf.nn.softplus(a) - LOG_2, tf.sigmoid),
+}
+
 OBJECTIVES = {
-    "minimax": Objective(cross_entropy, minimax),
-    "non_saturating": Objective(cross_entropy, non_saturating),
+    "minimax": Objective(cross_entropy, minimax, tf.sigmoid),
+    "non_saturating": Objective(cross_entropy, non_saturating, tf.sigmoid),
     "hinge": Objective(hinge, linear),
     "wasserstein": Objective(wasserstein, linear),
     "least_squares": least_squares(-1.0, 1.0, 0.0),
     "least_squares_binary": least_squares(0.0, 1.0, 1.0),
+    **{name: divergence.objective() for name, divergence in DIVERGENCES.items()},
+    **{f"{name}_saddle": divergence.objective(saddle=True) for name, divergence in DIVERGENCES.items()},
 }

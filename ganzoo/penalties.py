@@ -39,6 +39,11 @@ def at_fake(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float | None
     return fake
 
 
+def at_real_and_fake(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float | None = None) -> tf.Tensor:
+    """Returns both batches, [2B, ...]: the form `"plain"` is then (R1 + R2) / 2."""
+    return tf.concat([real, fake], 0)
+
+
 def author_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float | None = None) -> tf.Tensor:
     """Returns real + u * scale * std * U, as DRAGAN's authors published it (notebook of arXiv:1705.07215).
 
@@ -108,5 +113,6 @@ POINTS = {
     "gaussian_noise": gaussian_noise,
     "interpolates": interpolates,
     "real": at_real,
+    "real_and_fake": at_real_and_fake,
 }
 FORMS = {"one_sided": one_sided, "plain": plain, "two_sided": two_sided}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo.layers import MinibatchDiscrimination, kernel_sums
+from ganzoo.layers import MinibatchDiscrimination, SpectralConv2D, SpectralDense, kernel_sums, spectrally_normalized
 
 # Of every call below: examples, features, kernels, coordinates of a kernel.
 N, A, B, C = 6, 4, 3, 2
@@ -308,3 +308,129 @@ def test_two_replicas_see_one_batch():
     done = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip().endswith("equal")
+
+
+# Spectral normalisation.
+
+
+def spectral(kind, shape: tuple, *args, **settings):
+    layer = kind(*args, **{"kernel_initializer": keras.initializers.RandomNormal(stddev=0.5, seed=1), **settings})
+    layer.build((None, *shape))
+    return layer
+
+
+def dense(**settings) -> SpectralDense:
+    return spectral(SpectralDense, (6,), 4, **settings)
+
+
+def convolution(**settings) -> SpectralConv2D:
+    return spectral(SpectralConv2D, (5, 5, 3), 4, 3, **{"strides": 2, "padding": "same", **settings})
+
+
+def matrix(layer) -> np.ndarray:
+    return layer.kernel.numpy().reshape(-1, layer.kernel.shape[-1])
+
+
+def vectors(layer) -> tuple[np.ndarray, np.ndarray]:
+    """The v and u that the next training call will use."""
+    left = matrix(layer) @ layer.direction.numpy()
+    left /= np.linalg.norm(left)
+    right = left @ matrix(layer)
+    return left, right / np.linalg.norm(right)
+
+
+KINDS = pytest.mark.parametrize(("made", "shape"), [(dense, (6,)), (convolution, (5, 5, 3))])
+
+
+@KINDS
+def test_power_iteration_finds_the_largest_singular_value(made, shape):
+    layer, inputs = made(), normal(2, *shape)
+    for _ in range(100):
+        layer(inputs, training=True)
+    used, _ = spectrally_normalized(layer.kernel.value, layer.direction.value)
+    largest = np.linalg.svd(used.numpy().reshape(-1, 4), compute_uv=False)[0]
+    np.testing.assert_allclose(largest, 1, atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(layer.direction), 1, rtol=1e-5)
+
+
+@KINDS
+def test_a_spectral_layer_is_the_plain_one_with_its_kernel_divided(made, shape):
+    layer, inputs = made(activation="tanh"), normal(2, *shape)
+    layer.bias.assign([0.1, 0.2, 0.3, 0.4])
+    plain = type(layer).__mro__[2].from_config(layer.get_config())
+    plain.build((None, *shape))
+    left, right = vectors(layer)
+    plain.set_weights([layer.kernel.numpy() / (left @ matrix(layer) @ right), layer.bias.numpy()])
+    close(layer(inputs, training=True), plain(inputs))
+
+
+@KINDS
+def test_training_moves_the_direction_alone_and_inference_nothing(made, shape):
+    layer, inputs = made(), normal(2, *shape)
+    kernel, direction, (_, right) = layer.kernel.numpy(), layer.direction.numpy(), vectors(layer)
+    layer(inputs, training=False)
+    np.testing.assert_array_equal(layer.direction, direction)
+    layer(inputs, training=True)
+    close(layer.direction, right)
+    np.testing.assert_array_equal(layer.kernel, kernel)
+    assert [w.name for w in layer.trainable_weights] == ["kernel", "bias"]
+
+
+@pytest.mark.parametrize("how", [eager, tf.function, compiled])
+@KINDS
+def test_the_gradient_sees_the_singular_value(how, made, shape):
+    """Miyato et al. 2018, eq. 12: (E[delta h^T] - lambda v u^T) / sigma."""
+    layer, inputs = made(use_bias=False), tf.constant(normal(2, *shape))
+    weights = normal(*layer(inputs).shape, seed=3)
+    left, right = vectors(layer)
+    sigma = left @ matrix(layer) @ right
+    plain = type(layer).__mro__[2].from_config(layer.get_config())
+    plain.build((None, *shape))
+    plain.set_weights([layer.kernel.numpy() / sigma])
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(plain(inputs) * weights)
+    inner = tape.gradient(value, plain.kernel.value).numpy().reshape(-1, 4)
+    expected = (inner - np.sum(inner * matrix(layer) / sigma) * np.outer(left, right)) / sigma
+
+    def gradient(inputs):
+        with tf.GradientTape() as tape:
+            value = tf.reduce_sum(layer(inputs, training=True) * weights)
+        return tape.gradient(value, layer.kernel.value)
+
+    close(how(gradient)(inputs), expected.reshape(layer.kernel.shape))
+
+
+def test_a_penalty_on_a_spectral_layer_can_be_differentiated():
+    """Of a column w the score is x . w / ||w||: its gradient is 1 long whatever w is, which a penalty cannot change."""
+    layer, inputs = spectral(SpectralDense, (6,), 1), tf.constant(normal(3, 6))
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            inner.watch(inputs)
+            scores = layer(inputs, training=True)
+        squares = tf.reduce_sum(tf.square(inner.gradient(scores, inputs)), 1)
+        penalty = tf.reduce_mean(squares)
+    np.testing.assert_allclose(squares, 1, rtol=1e-5)
+    np.testing.assert_allclose(outer.gradient(penalty, layer.kernel.value), 0, atol=1e-5)
+
+
+@KINDS
+def test_a_spectral_layer_is_saved_with_its_direction(made, shape, tmp_path):
+    layer = made(name="spectral")
+    model = keras.Sequential([keras.Input(shape), layer])
+    model(normal(2, *shape), training=True)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded.layers[0]) is type(layer)
+    for ours, theirs in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert len(model.weights) == 3
+
+
+@KINDS
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_the_singular_value_is_computed_in_float32(policy, made, shape):
+    layer = made(dtype=policy)
+    _, right = vectors(layer)
+    outputs = layer(normal(2, *shape), training=True)
+    assert (outputs.dtype, layer.kernel.dtype) == (layer.compute_dtype, "float32")
+    close(layer.direction, right)

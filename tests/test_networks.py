@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from ganzoo.errors import InputError
-from ganzoo.layers import MinibatchDiscrimination
+from ganzoo.layers import MinibatchDiscrimination, SpectralConv2D, SpectralDense
 from ganzoo.networks import DISCRIMINATORS, GENERATORS, network, specification
 from ganzoo.variants import DCGAN, DRAGAN, DualDSELU
 
@@ -256,6 +256,20 @@ def test_selu_in_residual_blocks_keeps_the_standard_deviation():
     model = discriminator((32, 32, 3), architecture="resnet", width=24, activation="selu")
     kept = deviations(model, normal(16, 32, 32, 3))
     assert all(0.6 < deviation < 1.5 for deviation in kept)
+
+
+# Spectral normalisation.
+
+
+@pytest.mark.parametrize(("architecture", "shape"), [*((name, (8, 8, 3)) for name in DISCRIMINATORS), ("dcgan", (2,))])
+def test_spectral_normalises_every_layer_and_changes_no_initial_weight(architecture, shape):
+    plain, spectral = (discriminator(shape, architecture=architecture, spectral=given) for given in (False, True))
+    assert of_kind(spectral, SpectralDense)
+    for layer in of_kind(spectral, (layers.Conv2D, layers.Dense)):
+        assert isinstance(layer, (SpectralConv2D, SpectralDense))
+    assert not of_kind(plain, (SpectralConv2D, SpectralDense))
+    for one, same in zip(kernels(plain), kernels(spectral), strict=True):
+        np.testing.assert_array_equal(one, same)
 
 
 # Specifications.

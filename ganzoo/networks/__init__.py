@@ -11,7 +11,7 @@ from ganzoo.settings import check_options
 GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp, "resnet": generators.resnet}
 DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
 # What a convolutional network hands on to the dense one that stands in for it on points [B, D].
-SHARED_OPTIONS = ("activation", "minibatch_kernels", "minibatch_dim", "outputs")
+SHARED_OPTIONS = ("activation", "spectral", "minibatch_kernels", "minibatch_dim", "outputs")
 ON_POINTS: dict[str, str] = {}  # which one that is, where it is not "mlp"
 
 

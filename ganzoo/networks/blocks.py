@@ -5,6 +5,7 @@ from typing import Annotated
 import keras
 from keras import layers
 
+from ganzoo.layers import SpectralConv2D, SpectralDense
 from ganzoo.settings import one_of
 
 Activation = Annotated[str, one_of(("leaky_relu", "relu", "selu", "tanh"))]
@@ -14,6 +15,7 @@ INITIALIZERS = {
     "normal": keras.initializers.RandomNormal,
     "orthogonal": keras.initializers.Orthogonal,
 }
+SPECTRAL = {layers.Conv2D: SpectralConv2D, layers.Dense: SpectralDense}
 
 
 class Layers:
@@ -24,12 +26,14 @@ class Layers:
     Args:
         initializer: of the kernels, a name in `INITIALIZERS`.
         seed: of the initial weights.
+        spectral: spectrally normalise every convolution and dense layer.
         **options: of the initializer.
     """
 
-    def __init__(self, initializer: str, seed: int, **options: float):
+    def __init__(self, initializer: str, seed: int, spectral: bool = False, **options: float):
         self.initializer = initializer
         self.seed = seed
+        self.spectral = spectral
         self.options = options
         self.count = 0
 
@@ -45,6 +49,7 @@ class Layers:
     def weighted(self, layer: type[layers.Layer], *args, **kwargs) -> layers.Layer:
         """Returns a layer with a kernel, `layer(*args, **kwargs)`, with initial weights of its own."""
         kernel = INITIALIZERS[self.initializer](seed=self.weight_seed(), **self.options)
+        layer = SPECTRAL[layer] if self.spectral else layer
         return self(layer, *args, **{"kernel_initializer": kernel, **kwargs})
 
     def activation(self, name: str) -> layers.Layer:

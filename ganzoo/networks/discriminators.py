@@ -34,6 +34,7 @@ def dcgan(
     width: PositiveInt = 64,
     activation: Activation = "leaky_relu",
     normalized: bool = True,
+    spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
     outputs: PositiveInt = 1,
@@ -50,6 +51,7 @@ def dcgan(
         width: filters of the first convolution.
         activation: with `"selu"` weights are LeCun normal, which its fixed point needs; else N(0, 0.02^2).
         normalized: batch norm; leave it out with SELU and with gradient penalties.
+        spectral: spectral normalisation of every convolution and dense layer.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
         outputs: numbers an image; a score is one.
@@ -59,7 +61,7 @@ def dcgan(
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
     selu = activation == "selu"
-    make = Layers("lecun_normal", seed) if selu else Layers("normal", seed, stddev=0.02)
+    make = Layers("lecun_normal", seed, spectral) if selu else Layers("normal", seed, spectral, stddev=0.02)
     images = keras.Input(image_shape, name="images")
     x = make.activation(activation)(make.weighted(layers.Conv2D, width, 3, padding="same")(images))
     for factor, size, stride in ((2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2), (8, 3, 1)):
@@ -75,6 +77,7 @@ def resnet(
     width: PositiveInt = 128,
     activation: Activation = "relu",
     pooled: bool = False,
+    spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
     outputs: PositiveInt = 1,
@@ -92,6 +95,7 @@ def resnet(
         activation: with `"selu"` weights are LeCun normal and each residual sum is scaled by 1/sqrt(2), or the
             sum would leave SELU's fixed point; else He uniform.
         pooled: average pooling after 3x3 (1x1 beside it) in place of 4x4 of stride 2, and at the end over all places.
+        spectral: spectral normalisation of every convolution and dense layer.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
         outputs: numbers an image; a score is one.
@@ -102,7 +106,7 @@ def resnet(
         https://github.com/igul222/improved_wgan_training.
     """
     selu = activation == "selu"
-    make = Layers("lecun_normal" if selu else "he_uniform", seed)
+    make = Layers("lecun_normal" if selu else "he_uniform", seed, spectral)
 
     def conv(x, size=3, stride=1):
         return make.weighted(layers.Conv2D, width, size, stride, padding="same")(x)
@@ -134,6 +138,7 @@ def mlp(
     width: PositiveInt = 128,
     depth: NonNegativeInt = 1,
     activation: Activation = "relu",
+    spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
     outputs: PositiveInt = 1,
@@ -146,7 +151,7 @@ def mlp(
     With `activation="selu"` weights are LeCun normal.
     """
     selu = activation == "selu"
-    make = Layers("lecun_normal", seed) if selu else Layers("orthogonal", seed, gain=0.8)
+    make = Layers("lecun_normal", seed, spectral) if selu else Layers("orthogonal", seed, spectral, gain=0.8)
     inputs = keras.Input(image_shape, name="images")
     x = make(layers.Flatten)(inputs) if len(image_shape) > 1 else make(layers.Rescaling, 1 / 4)(inputs)
     for _ in range(depth):

@@ -3,25 +3,47 @@
 from ganzoo.variants.dcgan import DCGAN
 from ganzoo.variants.dragan import DRAGAN
 from ganzoo.variants.dual_d_selu import DualDSELU
+from ganzoo.variants.fgan import (
+    FGANJS,
+    FGANForwardKL,
+    FGANPearson,
+    FGANReverseKL,
+    FGANSquaredHellinger,
+    FGANTotalVariation,
+)
 from ganzoo.variants.hinge import Hinge
 from ganzoo.variants.label_smoothing import LabelSmoothing
 from ganzoo.variants.lsgan import LSGAN
 from ganzoo.variants.minimax import Minimax
 from ganzoo.variants.non_saturating import NonSaturating
 from ganzoo.variants.r1 import R1
+from ganzoo.variants.r3gan import R3GAN
+from ganzoo.variants.regularized_fgan import RegularizedFGAN
+from ganzoo.variants.relativistic import Relativistic
+from ganzoo.variants.sngan import SNGAN
 from ganzoo.variants.wgan import WGAN
 from ganzoo.variants.wgan_gp import WGANGP
 
 __all__ = [
     "DCGAN",
     "DRAGAN",
+    "FGANJS",
     "LSGAN",
     "R1",
+    "R3GAN",
+    "SNGAN",
     "WGAN",
     "WGANGP",
     "DualDSELU",
+    "FGANForwardKL",
+    "FGANPearson",
+    "FGANReverseKL",
+    "FGANSquaredHellinger",
+    "FGANTotalVariation",
     "Hinge",
     "LabelSmoothing",
     "Minimax",
     "NonSaturating",
+    "RegularizedFGAN",
+    "Relativistic",
 ]
