@@ -51,6 +51,7 @@ def build_tiny(name, *, image_shape=IMAGE_SHAPE, width=WIDTH, normalized=True, *
     networks = tiny_networks(name, width, normalized)
     for player, options in settings.pop("networks", {}).items():
         networks[player] = {**({} if "architecture" in options else networks[player]), **options}
+    settings.setdefault("discriminator_steps", 1)  # a round takes one batch, whatever the recipe
     return ganzoo.build(name, image_shape=image_shape, networks=networks, latent_dim=6, **settings)
 
 
