@@ -5,19 +5,31 @@ from collections.abc import Callable, Mapping
 import keras
 
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.networks import discriminators, generators
+from ganzoo.networks import autoencoders, discriminators, generators
 from ganzoo.settings import check_options
 
-GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp, "resnet": generators.resnet}
+GENERATORS = {
+    "began": generators.began,
+    "dcgan": generators.dcgan,
+    "mlp": generators.mlp,
+    "resnet": generators.resnet,
+}
 DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
+# Discriminators that reconstruct: images to [reconstructions, codes]. For the games that ask for them.
+AUTOENCODERS = {
+    "autoencoder": autoencoders.autoencoder,
+    "began_autoencoder": autoencoders.began_autoencoder,
+    "mlp_autoencoder": autoencoders.mlp_autoencoder,
+}
 # What a convolutional network hands on to the dense one that stands in for it on points [B, D].
-SHARED_OPTIONS = ("activation", "spectral", "minibatch_kernels", "minibatch_dim", "outputs")
-ON_POINTS: dict[str, str] = {}  # which one that is, where it is not "mlp"
+SHARED_OPTIONS = ("activation", "code_dim", "spectral", "minibatch_kernels", "minibatch_dim", "outputs")
+# Which one that is, where it is not "mlp".
+ON_POINTS: dict[str, str] = dict.fromkeys(AUTOENCODERS, "mlp_autoencoder")
 
 
 def architectures(role: str) -> Mapping[str, Callable]:
     """Returns the networks that can play `role`: generators for "generator", else discriminators."""
-    return GENERATORS if role == "generator" else DISCRIMINATORS
+    return GENERATORS if role == "generator" else {**DISCRIMINATORS, **AUTOENCODERS}
 
 
 def builder(role: str, spec: Mapping) -> Callable:
@@ -36,9 +48,17 @@ def builder(role: str, spec: Mapping) -> Callable:
 
 
 def specification(default: Mapping, given: Mapping) -> dict:
-    """Returns `given` laid over `default`; another architecture starts from its own defaults."""
-    other = given.get("architecture", default["architecture"]) != default["architecture"]
-    return dict(given) if other else {**default, **given}
+    """Returns `given` laid over `default`; another architecture starts from its own defaults.
+
+    Raises:
+        InputError: if it scores where the game needs one that reconstructs, or the other way round.
+    """
+    name, own = given.get("architecture", default["architecture"]), default["architecture"]
+    if name in DISCRIMINATORS and own in AUTOENCODERS:
+        raise InputError(f"architecture={name!r} scores, this game reconstructs; choose {' or '.join(AUTOENCODERS)}")
+    if name in AUTOENCODERS and own not in AUTOENCODERS:
+        raise InputError(f"architecture={name!r} reconstructs images, for which this game has no use; leave it out")
+    return dict(given) if name != own else {**default, **given}
 
 
 def with_features(model: keras.Model) -> keras.Model:

@@ -63,12 +63,19 @@ def dcgan(
     selu = activation == "selu"
     make = Layers("lecun_normal", seed, spectral) if selu else Layers("normal", seed, spectral, stddev=0.02)
     images = keras.Input(image_shape, name="images")
+    features = dcgan_encoded(images, width, activation, normalized, make)
+    return scored(images, features, (minibatch_kernels, minibatch_dim), outputs, make, name)
+
+
+def dcgan_encoded(
+    images: keras.KerasTensor, width: int, activation: str, normalized: bool, make: Layers
+) -> keras.KerasTensor:
+    """Returns the features [B, F] of `dcgan`'s convolutions."""
     x = make.activation(activation)(make.weighted(layers.Conv2D, width, 3, padding="same")(images))
     for factor, size, stride in ((2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2), (8, 3, 1)):
         x = make.weighted(layers.Conv2D, factor * width, size, stride, padding="same", use_bias=not normalized)(x)
         x = make.activation(activation)(make.batch_norm(scale=False)(x) if normalized else x)
-    features = make(layers.Flatten)(x)
-    return scored(images, features, (minibatch_kernels, minibatch_dim), outputs, make, name)
+    return make(layers.Flatten)(x)
 
 
 def resnet(

@@ -5,17 +5,9 @@ import math
 import keras
 from keras import layers
 
+from ganzoo.layers import Clipped
 from ganzoo.networks.blocks import Activation, Layers
 from ganzoo.settings import NonNegativeInt, PositiveInt
-
-
-def cropped(x: keras.KerasTensor, image_shape: tuple[int, int, int], make: Layers) -> keras.KerasTensor:
-    """Returns the middle of `x`, as large as the image, between -1 and 1."""
-    excess = (x.shape[1] - image_shape[0], x.shape[2] - image_shape[1])
-    if any(excess):
-        x = make(layers.Cropping2D, [(e // 2, e - e // 2) for e in excess])(x)
-    # float32 under any precision policy: pixels need more than bfloat16's eight bits.
-    return make(layers.Activation, "tanh", dtype="float32")(x)
 
 
 def dcgan(
@@ -36,10 +28,24 @@ def dcgan(
 
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
-    height, columns, channels = image_shape
-    start = (math.ceil(height / 8), math.ceil(columns / 8))
     make = Layers("normal", seed, stddev=0.02)
     latent = keras.Input((latent_dim,), name="latent")
+    x = dcgan_decoded(latent, image_shape, width, activation, normalized, make)
+    # float32 under any precision policy: pixels need more than bfloat16's eight bits.
+    return keras.Model(latent, make(layers.Activation, "tanh", dtype="float32")(x), name=name)
+
+
+def dcgan_decoded(
+    latent: keras.KerasTensor,
+    image_shape: tuple[int, int, int],
+    width: int,
+    activation: str,
+    normalized: bool,
+    make: Layers,
+) -> keras.KerasTensor:
+    """Returns what `dcgan` makes of latents or codes, before the tanh."""
+    height, columns, channels = image_shape
+    start = (math.ceil(height / 8), math.ceil(columns / 8))
 
     def activated(x):
         return make.activation(activation)(make.batch_norm()(x) if normalized else x)
@@ -50,8 +56,13 @@ def dcgan(
     for filters in (4 * width, 2 * width, width):
         x = make.weighted(layers.Conv2DTranspose, filters, 4, 2, padding="same", use_bias=not normalized)(x)
         x = activated(x)
-    x = make.weighted(layers.Conv2DTranspose, channels, 3, padding="same")(x)
-    return keras.Model(latent, cropped(x, image_shape, make), name=name)
+    return cropped(make.weighted(layers.Conv2DTranspose, channels, 3, padding="same")(x), image_shape, make)
+
+
+def cropped(images: keras.KerasTensor, image_shape: tuple[int, int, int], make: Layers) -> keras.KerasTensor:
+    """Returns the middle of images that are too large."""
+    excess = [images.shape[axis + 1] - image_shape[axis] for axis in (0, 1)]
+    return make(layers.Cropping2D, [(e // 2, e - e // 2) for e in excess])(images) if any(excess) else images
 
 
 def resnet(
@@ -90,7 +101,51 @@ def resnet(
         branch = conv(make(layers.UpSampling2D, 2)(activated(x)))
         x = make(layers.Add)([conv(activated(branch)), make(layers.UpSampling2D, 2)(conv(x, 1))])
     x = make.weighted(layers.Conv2D, channels, 3, padding="same")(activated(x))
-    return keras.Model(latent, cropped(x, image_shape, make), name=name)
+    x = cropped(x, image_shape, make)
+    return keras.Model(latent, make(layers.Activation, "tanh", dtype="float32")(x), name=name)
+
+
+def began(
+    image_shape: tuple[int, int, int],
+    *,
+    latent_dim: int,
+    width: PositiveInt = 64,
+    seed: int = 0,
+    name: str = "generator",
+) -> keras.Model:
+    """Returns BEGAN's generator, which has the architecture of its autoencoder's decoder.
+
+    A dense layer to at most 8x8; at each resolution two 3x3 convolutions of `width` filters with ELU, nearest
+    upsampling between; then a linear 3x3 convolution. No norm. Weights are LeCun normal, which the paper does not
+    say. While it trains nothing bounds its values; outside of training they are clipped to [-1, 1].
+
+    Source: Berthelot et al. 2017, arXiv:1703.10717, section 3.5 and figure 1.
+    """
+    make = Layers("lecun_normal", seed)
+    latent = keras.Input((latent_dim,), name="latent")
+    x = began_decoded(latent, image_shape, width, make)
+    return keras.Model(latent, make(Clipped, dtype="float32")(x), name=name)
+
+
+def began_halvings(image_shape: tuple[int, int, int]) -> int:
+    """Returns how often the longer side is halved until it is at most 8."""
+    return max(0, math.ceil(math.log2(max(image_shape[:2]) / 8)))
+
+
+def began_decoded(
+    code: keras.KerasTensor, image_shape: tuple[int, int, int], width: int, make: Layers
+) -> keras.KerasTensor:
+    """Returns what `began` makes of latents or codes, unbounded."""
+    halvings = began_halvings(image_shape)
+    start = [math.ceil(size / 2**halvings) for size in image_shape[:2]]
+    x = make.weighted(layers.Dense, math.prod(start) * width)(code)
+    x = make(layers.Reshape, (*start, width))(x)
+    for level in range(halvings + 1):
+        if level:
+            x = make(layers.UpSampling2D)(x)
+        for _ in range(2):
+            x = make.activation("elu")(make.weighted(layers.Conv2D, width, 3, padding="same")(x))
+    return cropped(make.weighted(layers.Conv2D, image_shape[2], 3, padding="same")(x), image_shape, make)
 
 
 def mlp(

@@ -1,8 +1,12 @@
 """The zoo: one file a paper."""
 
+from ganzoo.variants.began import BEGAN
+from ganzoo.variants.cramer import CramerGAN
+from ganzoo.variants.d2gan import D2GAN
 from ganzoo.variants.dcgan import DCGAN
 from ganzoo.variants.dragan import DRAGAN
 from ganzoo.variants.dual_d_selu import DualDSELU
+from ganzoo.variants.ebgan import EBGAN, EBGANPT
 from ganzoo.variants.fgan import (
     FGANJS,
     FGANForwardKL,
@@ -13,6 +17,7 @@ from ganzoo.variants.fgan import (
 )
 from ganzoo.variants.hinge import Hinge
 from ganzoo.variants.label_smoothing import LabelSmoothing
+from ganzoo.variants.loss_sensitive import LossSensitiveGAN
 from ganzoo.variants.lsgan import LSGAN
 from ganzoo.variants.minimax import Minimax
 from ganzoo.variants.non_saturating import NonSaturating
@@ -25,8 +30,12 @@ from ganzoo.variants.wgan import WGAN
 from ganzoo.variants.wgan_gp import WGANGP
 
 __all__ = [
+    "BEGAN",
+    "D2GAN",
     "DCGAN",
     "DRAGAN",
+    "EBGAN",
+    "EBGANPT",
     "FGANJS",
     "LSGAN",
     "R1",
@@ -34,6 +43,7 @@ __all__ = [
     "SNGAN",
     "WGAN",
     "WGANGP",
+    "CramerGAN",
     "DualDSELU",
     "FGANForwardKL",
     "FGANPearson",
@@ -42,6 +52,7 @@ __all__ = [
     "FGANTotalVariation",
     "Hinge",
     "LabelSmoothing",
+    "LossSensitiveGAN",
     "Minimax",
     "NonSaturating",
     "RegularizedFGAN",
