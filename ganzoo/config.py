@@ -104,7 +104,7 @@ class Recipe:
     def __post_init__(self):
         cls = variant(self.variant)
         _named("gan", lambda: validated(cls, Players, self.gan))
-        players = (*cls.opponents, "generator")
+        players = (*cls.opponents, *cls.partners, "generator")
         for section, given in (
             ("optimizers", self.optimizers),
             ("gan.networks", self.gan.get("networks", {})),

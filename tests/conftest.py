@@ -32,7 +32,7 @@ def tiny_networks(name, width, normalized):
 
     cls, given = variant(name), load_recipe(name).gan.get("networks", {})
     networks = {}
-    for player in (*cls.opponents, "generator"):
+    for player in (*cls.opponents, *cls.partners, "generator"):
         networks[player] = {**given.get(player, {}), "width": width}
         spec = specification(cls.default_networks[player], networks[player])
         if normalized:

@@ -5,19 +5,21 @@ from collections.abc import Callable, Mapping
 import keras
 
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.networks import discriminators, generators
+from ganzoo.networks import denoisers, discriminators, generators
 from ganzoo.settings import check_options
 
 GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp}
 DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
+# Roles that have networks of their own; the others are played by discriminators.
+ROLES = {"generator": GENERATORS, "denoiser": {"mlp": denoisers.mlp}}
 # What a convolutional network hands on to the dense one that stands in for it on points [B, D].
-SHARED_OPTIONS = ("activation", "minibatch_kernels", "minibatch_dim", "outputs")
+SHARED_OPTIONS = ("activation", "minibatch_kernels", "minibatch_dim", "outputs", "reference_size")
 ON_POINTS: dict[str, str] = {}  # which one that is, where it is not "mlp"
 
 
 def architectures(role: str) -> Mapping[str, Callable]:
-    """Returns the networks that can play `role`: generators for "generator", else discriminators."""
-    return GENERATORS if role == "generator" else DISCRIMINATORS
+    """Returns the networks that can play `role`: those of `ROLES`, else discriminators."""
+    return ROLES.get(role, DISCRIMINATORS)
 
 
 def builder(role: str, spec: Mapping) -> Callable:
@@ -43,7 +45,7 @@ def specification(default: Mapping, given: Mapping) -> dict:
 
 def with_features(model: keras.Model) -> keras.Model:
     """Returns `model` with two outputs: its own, and the features [B, F] that its last layer sees."""
-    return keras.Model(model.inputs, [model.output, model.layers[-1].input])
+    return keras.Model(model.input, [model.output, model.layers[-1].input])
 
 
 def network(role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: int, seed: int) -> keras.Model:
