@@ -8,7 +8,7 @@ from keras import layers
 
 from ganzoo.augment import AUGMENTATIONS
 from ganzoo.errors import InputError
-from ganzoo.layers import MinibatchDiscrimination
+from ganzoo.layers import MinibatchDiscrimination, ReferenceBatch
 
 RANDOM = (layers.Dropout, layers.AlphaDropout, layers.GaussianDropout, layers.GaussianNoise, layers.SpatialDropout2D)
 
@@ -58,6 +58,11 @@ def unsound(game) -> Iterator[str]:
                 f"penalty={game.penalty!r} with minibatch discrimination in the {opponent}: the gradient of a score "
                 f"has cross terms of the batch; set networks.{opponent}.minibatch_kernels = 0 for the textbook penalty"
             )
+    if game.prior != "normal" and has(game.generator, ReferenceBatch):
+        yield (
+            f"prior={game.prior!r} with virtual batch norm in the generator, whose reference batch is drawn from "
+            'N(0, I); set prior = "normal"'
+        )
     for player in game.players if game.second_order else ():
         network = getattr(game, player)
         if has(network, layers.BatchNormalization):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import keras
 
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.networks import autoencoders, discriminators, generators
+from ganzoo.networks import autoencoders, denoisers, discriminators, generators
 from ganzoo.settings import check_options
 
 GENERATORS = {
@@ -21,15 +21,19 @@ AUTOENCODERS = {
     "began_autoencoder": autoencoders.began_autoencoder,
     "mlp_autoencoder": autoencoders.mlp_autoencoder,
 }
+# Roles that have networks of their own; the others are played by discriminators and autoencoders.
+ROLES = {"generator": GENERATORS, "denoiser": {"mlp": denoisers.mlp}}
 # What a convolutional network hands on to the dense one that stands in for it on points [B, D].
-SHARED_OPTIONS = ("activation", "code_dim", "spectral", "minibatch_kernels", "minibatch_dim", "outputs")
+SHARED_OPTIONS = (
+    "activation", "code_dim", "minibatch_dim", "minibatch_kernels", "outputs", "reference_size", "spectral",
+)  # fmt: skip
 # Which one that is, where it is not "mlp".
 ON_POINTS: dict[str, str] = dict.fromkeys(AUTOENCODERS, "mlp_autoencoder")
 
 
 def architectures(role: str) -> Mapping[str, Callable]:
-    """Returns the networks that can play `role`: generators for "generator", else discriminators."""
-    return GENERATORS if role == "generator" else {**DISCRIMINATORS, **AUTOENCODERS}
+    """Returns the networks that can play `role`: those of `ROLES`, else discriminators and autoencoders."""
+    return ROLES.get(role) or {**DISCRIMINATORS, **AUTOENCODERS}
 
 
 def builder(role: str, spec: Mapping) -> Callable:
@@ -63,7 +67,7 @@ def specification(default: Mapping, given: Mapping) -> dict:
 
 def with_features(model: keras.Model) -> keras.Model:
     """Returns `model` with two outputs: its own, and the features [B, F] that its last layer sees."""
-    return keras.Model(model.inputs, [model.output, model.layers[-1].input])
+    return keras.Model(model.input, [model.output, model.layers[-1].input])
 
 
 def network(role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: int, seed: int) -> keras.Model:

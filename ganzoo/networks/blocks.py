@@ -5,7 +5,7 @@ from typing import Annotated
 import keras
 from keras import layers
 
-from ganzoo.layers import SpectralConv2D, SpectralDense
+from ganzoo.layers import SpectralConv2D, SpectralDense, VirtualBatchNormalization
 from ganzoo.settings import one_of
 
 Activation = Annotated[str, one_of(("leaky_relu", "relu", "selu", "tanh"))]
@@ -56,6 +56,11 @@ class Layers:
         """Returns the activation `name`; leaky ReLU has slope 0.2, the custom of GANs."""
         return self(layers.LeakyReLU, 0.2) if name == "leaky_relu" else self(layers.Activation, name)
 
-    def batch_norm(self, scale: bool = True) -> layers.Layer:
-        """Returns batch norm with Chainer's momentum 0.9 and epsilon 2e-5: Keras' 0.99 lags behind a GAN."""
+    def batch_norm(self, scale: bool = True, reference_size: int = 0) -> layers.Layer:
+        """Returns batch norm with Chainer's momentum 0.9 and epsilon 2e-5: Keras' 0.99 lags behind a GAN.
+
+        With a `reference_size` above 0 it is virtual batch norm.
+        """
+        if reference_size:
+            return self(VirtualBatchNormalization, reference_size)
         return self(layers.BatchNormalization, momentum=0.9, epsilon=2e-5, scale=scale)

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from ganzoo.layers import Clipped
+from ganzoo.layers import Clipped, ReferenceBatch, WithoutReference
 from ganzoo.networks.blocks import Activation, Layers
 from ganzoo.settings import NonNegativeInt, PositiveInt
 
@@ -17,6 +17,7 @@ def dcgan(
     width: PositiveInt = 64,
     activation: Activation = "relu",
     normalized: bool = True,
+    reference_size: NonNegativeInt = 0,
     seed: int = 0,
     name: str = "generator",
 ) -> keras.Model:
@@ -24,13 +25,14 @@ def dcgan(
 
     A dense layer, three transposed 4x4 convolutions of stride 2, one 3x3; batch norm and ReLU between, tanh
     at the end; weights N(0, 0.02^2). 3.83 M weights at 32x32x3, width 64, latent_dim 128. Sizes that are no
-    multiple of 8 start from the ceiling and are cropped. `normalized=False` leaves batch norm out.
+    multiple of 8 start from the ceiling and are cropped. `normalized=False` leaves batch norm out;
+    `reference_size` above 0 makes it virtual batch norm with a reference batch of so many latents.
 
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
     make = Layers("normal", seed, stddev=0.02)
     latent = keras.Input((latent_dim,), name="latent")
-    x = dcgan_decoded(latent, image_shape, width, activation, normalized, make)
+    x = dcgan_decoded(latent, image_shape, width, activation, normalized, make, reference_size if normalized else 0)
     # float32 under any precision policy: pixels need more than bfloat16's eight bits.
     return keras.Model(latent, make(layers.Activation, "tanh", dtype="float32")(x), name=name)
 
@@ -42,20 +44,23 @@ def dcgan_decoded(
     activation: str,
     normalized: bool,
     make: Layers,
+    reference_size: int = 0,
 ) -> keras.KerasTensor:
     """Returns what `dcgan` makes of latents or codes, before the tanh."""
     height, columns, channels = image_shape
     start = (math.ceil(height / 8), math.ceil(columns / 8))
 
     def activated(x):
-        return make.activation(activation)(make.batch_norm()(x) if normalized else x)
+        return make.activation(activation)(make.batch_norm(reference_size=reference_size)(x) if normalized else x)
 
     # No bias before batch norm: it has no effect but for rounding.
-    x = make.weighted(layers.Dense, start[0] * start[1] * 8 * width, use_bias=not normalized)(latent)
+    x = make(ReferenceBatch, reference_size, make.weight_seed())(latent) if reference_size else latent
+    x = make.weighted(layers.Dense, start[0] * start[1] * 8 * width, use_bias=not normalized)(x)
     x = make(layers.Reshape, (*start, 8 * width))(activated(x))
     for filters in (4 * width, 2 * width, width):
         x = make.weighted(layers.Conv2DTranspose, filters, 4, 2, padding="same", use_bias=not normalized)(x)
         x = activated(x)
+    x = make(WithoutReference, reference_size)(x) if reference_size else x
     return cropped(make.weighted(layers.Conv2DTranspose, channels, 3, padding="same")(x), image_shape, make)
 
 
@@ -102,6 +107,7 @@ def resnet(
         x = make(layers.Add)([conv(activated(branch)), make(layers.UpSampling2D, 2)(conv(x, 1))])
     x = make.weighted(layers.Conv2D, channels, 3, padding="same")(activated(x))
     x = cropped(x, image_shape, make)
+    # float32 under any precision policy: pixels need more than bfloat16's eight bits.
     return keras.Model(latent, make(layers.Activation, "tanh", dtype="float32")(x), name=name)
 
 
@@ -155,17 +161,23 @@ def mlp(
     width: PositiveInt = 128,
     depth: NonNegativeInt = 2,
     activation: Activation = "relu",
+    reference_size: NonNegativeInt = 0,
     seed: int = 0,
     name: str = "generator",
 ) -> keras.Model:
     """Returns `depth` dense layers of `width`; tanh images, or linear points.
 
     Orthogonal weights of gain 0.8, as in the toy experiments of Metz et al. 2016, arXiv:1611.02163.
+    `reference_size` above 0 puts virtual batch norm after each of the layers, with a reference batch of so many
+    latents; 0: there is no norm.
     """
     make = Layers("orthogonal", seed, gain=0.8)
-    latent = x = keras.Input((latent_dim,), name="latent")
+    latent = keras.Input((latent_dim,), name="latent")
+    x = make(ReferenceBatch, reference_size, make.weight_seed())(latent) if reference_size else latent
     for _ in range(depth):
-        x = make.activation(activation)(make.weighted(layers.Dense, width)(x))
+        x = make.weighted(layers.Dense, width, use_bias=not reference_size)(x)
+        x = make.activation(activation)(make.batch_norm(reference_size=reference_size)(x) if reference_size else x)
+    x = make(WithoutReference, reference_size)(x) if reference_size else x
     x = make.weighted(layers.Dense, math.prod(image_shape), dtype="float32")(x)
     if len(image_shape) > 1:
         x = make(layers.Activation, "tanh", dtype="float32")(x)
