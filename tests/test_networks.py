@@ -79,7 +79,7 @@ def test_second_discriminator_of_dual_d_selu_has_the_weights_of_chainer_gan_libs
 # Shapes.
 
 
-@pytest.mark.parametrize("architecture", GENERATORS)
+@pytest.mark.parametrize("architecture", sorted(GENERATORS.keys() - {"affine_flow"}))
 @pytest.mark.parametrize("shape", SHAPES)
 def test_generators_make_images_of_any_size(architecture, shape):
     images = generator(shape, architecture=architecture)(100 * normal(4, LATENT)).numpy()
@@ -236,9 +236,9 @@ def test_default_networks_have_known_options(variant):
     ("role", "spec", "message"),
     [
         ("generator", {"architecture": "dcgn"}, r"networks.generator.architecture='dcgn'.*did you mean 'dcgan'\?"),
-        ("generator", {"architecture": "resnet"}, r"networks.generator.architecture='resnet'.*known: dcgan, mlp"),
+        ("generator", {"architecture": "resnet"}, r"networks.generator.architecture='resnet'.*known: .*dcgan, .*mlp"),
         ("discriminator", {"architecture": "resnt"}, r"did you mean 'resnet'\?"),
-        ("discriminator", {}, r"networks.discriminator.architecture=None.*known: dcgan, mlp, resnet"),
+        ("discriminator", {}, r"networks.discriminator.architecture=None.*known: .*dcgan, .*resnet"),
         (
             "discriminator",
             {"architecture": "dcgan", "widht": 3},

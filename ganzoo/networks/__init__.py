@@ -5,14 +5,25 @@ from collections.abc import Callable, Mapping
 import keras
 
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.networks import discriminators, generators
+from ganzoo.networks import discriminators, flows, generators, mixtures
 from ganzoo.settings import check_options
 
-GENERATORS = {"dcgan": generators.dcgan, "mlp": generators.mlp}
-DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
+GENERATORS = {
+    "affine_flow": flows.affine_flow,
+    "dcgan": generators.dcgan,
+    "mixture": mixtures.generator,
+    "mlp": generators.mlp,
+}
+DISCRIMINATORS = {
+    "dcgan": discriminators.dcgan,
+    "mixture": mixtures.discriminator,
+    "mlp": discriminators.mlp,
+    "resnet": discriminators.resnet,
+}
 # What a convolutional network hands on to the dense one that stands in for it on points [B, D].
 SHARED_OPTIONS = ("activation", "minibatch_kernels", "minibatch_dim", "outputs")
-ON_POINTS: dict[str, str] = {}  # which one that is, where it is not "mlp"
+# Which one that is, where it is not "mlp".
+ON_POINTS = {"affine_flow": "affine_flow", "mixture": "mixture"}
 
 
 def architectures(role: str) -> Mapping[str, Callable]:
