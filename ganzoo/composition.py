@@ -12,6 +12,9 @@ from ganzoo.layers import MinibatchDiscrimination, ReferenceBatch
 
 RANDOM = (layers.Dropout, layers.AlphaDropout, layers.GaussianDropout, layers.GaussianNoise, layers.SpatialDropout2D)
 
+# Settings that concern opponents alone.
+OF_OPPONENTS = ("augment", "discriminator_steps", "instance_noise", "simultaneous")
+
 
 class UnsoundWarning(UserWarning):
     """A game's networks make a setting other than what its paper means."""
@@ -25,6 +28,9 @@ def refuse(game) -> None:
     """
     if game.augment and game.image_shape and len(game.image_shape) != 3:
         raise InputError(f"augment={list(game.augment)}: for images [B, H, W, C], not for points; leave it out")
+    for name in OF_OPPONENTS if not game.opponents else ():
+        if (value := getattr(game, name)) != getattr(type(game), name):
+            raise InputError(f"{name}={value!r}: it concerns opponents, and {game.variant} has none; leave it out")
     once = [name for name in game.augment if not AUGMENTATIONS[name].twice]
     if once and game.second_order:
         raise InputError(

@@ -172,7 +172,7 @@ class GAN(Players):
         """Returns player -> gradients of its summed terms, and the terms as `player/name`."""
         count = tf.shape(real)[0]
         real = self.seen(real, noise, "real")
-        if players != ("generator",):
+        if set(players) - {"generator"}:
             fake = self.seen(self.make_fake(count, noise), noise, "fake")
         gradients, values = {}, {}
         for player in players:

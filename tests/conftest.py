@@ -35,11 +35,14 @@ def tiny_networks(name, width, normalized):
     for player in (*cls.opponents, *cls.partners, "generator"):
         networks[player] = {**given.get(player, {}), "width": width}
         spec = specification(cls.default_networks[player], networks[player])
+        options = inspect.signature(builder(player, spec)).parameters
+        if "members" in options:
+            networks[player]["members"] = 2
         if normalized:
             continue
-        if "normalized" in inspect.signature(builder(player, spec)).parameters:
+        if "normalized" in options:
             networks[player]["normalized"] = False
-        elif player == "generator":
+        elif player == "generator" and spec["architecture"] != "affine_flow":
             networks[player] = {"architecture": "mlp", "width": width}
     return networks
 

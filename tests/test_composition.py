@@ -51,6 +51,19 @@ def test_an_operation_without_a_second_derivative_is_refused_there():
         Twice(augment=["zoom", "color"])
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("augment", ["color"]), ("discriminator_steps", 2), ("instance_noise", 0.1)]
+)
+def test_what_concerns_opponents_is_refused_where_there_are_none(name, value):
+    class Alone(GAN):
+        opponents = ()
+        terms = {"generator": ()}
+
+    Alone()
+    with pytest.raises(InputError, match=rf"{name}=.*concerns opponents, and gan has none"):
+        Alone(**{name: value})
+
+
 def test_refusals_come_before_any_network_is_built(monkeypatch):
     monkeypatch.setattr(GAN, "build", lambda *_: pytest.fail("built"))
     with pytest.raises(InputError):

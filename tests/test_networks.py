@@ -125,7 +125,7 @@ def test_skips_of_the_pooled_critic_average_over_places():
 # Shapes.
 
 
-@pytest.mark.parametrize("architecture", GENERATORS)
+@pytest.mark.parametrize("architecture", sorted(GENERATORS.keys() - {"affine_flow"}))
 @pytest.mark.parametrize("shape", SHAPES)
 def test_generators_make_images_of_any_size(architecture, shape):
     images = generator(shape, architecture=architecture)(100 * normal(4, LATENT)).numpy()
@@ -296,9 +296,9 @@ def test_default_networks_have_known_options(variant):
     ("role", "spec", "message"),
     [
         ("generator", {"architecture": "dcgn"}, r"networks.generator.architecture='dcgn'.*did you mean 'dcgan'\?"),
-        ("generator", {"architecture": "flow"}, r"networks.generator.architecture='flow'.*known: .*dcgan, mlp, resnet"),
+        ("generator", {"architecture": "flow"}, r"networks.generator.architecture='flow'.*known: .*dcgan, .*resnet"),
         ("discriminator", {"architecture": "resnt"}, r"did you mean 'resnet'\?"),
-        ("discriminator", {}, r"networks.discriminator.architecture=None.*known: .*dcgan, mlp.*, resnet"),
+        ("discriminator", {}, r"networks.discriminator.architecture=None.*known: .*dcgan, .*resnet"),
         (
             "discriminator",
             {"architecture": "dcgan", "widht": 3},

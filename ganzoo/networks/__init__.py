@@ -5,16 +5,23 @@ from collections.abc import Callable, Mapping
 import keras
 
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.networks import autoencoders, denoisers, discriminators, generators
+from ganzoo.networks import autoencoders, denoisers, discriminators, flows, generators, mixtures
 from ganzoo.settings import check_options
 
 GENERATORS = {
+    "affine_flow": flows.affine_flow,
     "began": generators.began,
     "dcgan": generators.dcgan,
+    "mixture": mixtures.generator,
     "mlp": generators.mlp,
     "resnet": generators.resnet,
 }
-DISCRIMINATORS = {"dcgan": discriminators.dcgan, "mlp": discriminators.mlp, "resnet": discriminators.resnet}
+DISCRIMINATORS = {
+    "dcgan": discriminators.dcgan,
+    "mixture": mixtures.discriminator,
+    "mlp": discriminators.mlp,
+    "resnet": discriminators.resnet,
+}
 # Discriminators that reconstruct: images to [reconstructions, codes]. For the games that ask for them.
 AUTOENCODERS = {
     "autoencoder": autoencoders.autoencoder,
@@ -28,7 +35,7 @@ SHARED_OPTIONS = (
     "activation", "code_dim", "minibatch_dim", "minibatch_kernels", "outputs", "reference_size", "spectral",
 )  # fmt: skip
 # Which one that is, where it is not "mlp".
-ON_POINTS: dict[str, str] = dict.fromkeys(AUTOENCODERS, "mlp_autoencoder")
+ON_POINTS = dict.fromkeys(AUTOENCODERS, "mlp_autoencoder") | {"affine_flow": "affine_flow", "mixture": "mixture"}
 
 
 def architectures(role: str) -> Mapping[str, Callable]:

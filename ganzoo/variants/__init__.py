@@ -18,6 +18,7 @@ from ganzoo.variants.fgan import (
     FGANTotalVariation,
 )
 from ganzoo.variants.hinge import Hinge
+from ganzoo.variants.imle import IMLE
 from ganzoo.variants.instance_noise import InstanceNoise
 from ganzoo.variants.label_smoothing import LabelSmoothing
 from ganzoo.variants.loss_sensitive import LossSensitiveGAN
@@ -25,12 +26,14 @@ from ganzoo.variants.lsgan import LSGAN
 from ganzoo.variants.mdgan import MDGAN
 from ganzoo.variants.minibatch_discrimination import MinibatchDiscriminationGAN
 from ganzoo.variants.minimax import Minimax
+from ganzoo.variants.mix_gan import MixGAN
 from ganzoo.variants.non_saturating import NonSaturating
 from ganzoo.variants.pacgan import PacGAN
 from ganzoo.variants.r1 import R1
 from ganzoo.variants.r3gan import R3GAN
 from ganzoo.variants.regularized_fgan import RegularizedFGAN
 from ganzoo.variants.relativistic import Relativistic
+from ganzoo.variants.self_contrastive import SelfContrastive
 from ganzoo.variants.sngan import SNGAN
 from ganzoo.variants.virtual_batch_norm import VirtualBatchNorm
 from ganzoo.variants.wgan import WGAN
@@ -45,6 +48,7 @@ __all__ = [
     "EBGAN",
     "EBGANPT",
     "FGANJS",
+    "IMLE",
     "LSGAN",
     "MDGAN",
     "R1",
@@ -66,9 +70,11 @@ __all__ = [
     "LossSensitiveGAN",
     "MinibatchDiscriminationGAN",
     "Minimax",
+    "MixGAN",
     "NonSaturating",
     "PacGAN",
     "RegularizedFGAN",
     "Relativistic",
+    "SelfContrastive",
     "VirtualBatchNorm",
 ]
