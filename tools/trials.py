@@ -28,9 +28,9 @@ ROUNDS = 500
 SAMPLES = 2_000
 INTRODUCTION = """# Trials: every variant, 500 rounds
 
-A trial asks whether a game runs, not how good it is: 500 rounds are few. On digits (16x16) and on the ring of 8 a variant plays
-as its small recipe for them has it; where it has none, as the paper's, with networks of width 16 (dense ones 128 wide on
-points) and batches of 32 (64 on points), for which that optimizer was not meant. Seed 0.
+A trial asks whether a game runs, not how good it is: 500 rounds are few. On digits (16x16) and on the ring of 8 a
+variant plays as its small recipe for them has it; where it has none, as the paper's, with networks of width 16 (dense
+ones 128 wide on points) and batches of 32 (64 on points), for which that optimizer was not meant. Seed 0.
 
 Ring: modes with a sample within 3 standard deviations; share of samples within 3 of some mode; reverse KL of the
 histogram of modes, in nats. Digits: classifier score over that of held-out digits; Fréchet distance of the
