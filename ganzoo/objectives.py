@@ -44,6 +44,11 @@ def hinge(real: Scores, fake: Scores) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
 
 
+def wasserstein(real: Scores, fake: Scores) -> tf.Tensor:
+    """Returns E[a(G(z))] - E[a(x)] (Arjovsky et al. 2017, arXiv:1701.07875, eq. 2); needs a critic of bounded slope."""
+    return tf.reduce_mean(fake) - tf.reduce_mean(real)
+
+
 def linear(fake: Scores) -> tf.Tensor:
     """Returns -E[a(G(z))]."""
     return -tf.reduce_mean(fake)
@@ -53,4 +58,5 @@ OBJECTIVES = {
     "minimax": Objective(cross_entropy, minimax),
     "non_saturating": Objective(cross_entropy, non_saturating),
     "hinge": Objective(hinge, linear),
+    "wasserstein": Objective(wasserstein, linear),
 }

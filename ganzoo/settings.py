@@ -48,8 +48,9 @@ def each_of(known: Iterable[str]) -> pydantic.AfterValidator:
     return pydantic.AfterValidator(lambda names: tuple(check(name) for name in names))
 
 
-def _fixed(value: Any) -> Any:
-    raise ValueError("this game has its own, which cannot be changed; leave it out")
+def _fixed(value: Any) -> None:
+    if value is not None:  # as a saved config has it
+        raise ValueError("this game has its own, which cannot be changed; leave it out")
 
 
 # The type of an inherited setting that has no meaning in a game.

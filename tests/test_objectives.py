@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo.objectives import OBJECTIVES, cross_entropy, hinge, linear, minimax, non_saturating
+from ganzoo.objectives import OBJECTIVES, cross_entropy, hinge, linear, minimax, non_saturating, wasserstein
 
 REAL, FAKE = np.random.default_rng(0).normal(0, 3, (2, 9, 1))
 # How often each outcome is in a batch of data and in a batch of fakes: p and q are exact means over batches.
@@ -93,6 +93,7 @@ def test_losses_have_their_names():
         "minimax": (cross_entropy, minimax),
         "non_saturating": (cross_entropy, non_saturating),
         "hinge": (hinge, linear),
+        "wasserstein": (wasserstein, linear),
     }
     assert dict(OBJECTIVES) == expected
 
