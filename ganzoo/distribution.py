@@ -24,3 +24,19 @@ def gathered(rows: tf.Tensor) -> tf.Tensor:
     placed = tf.reshape(places, [count] + [1] * rows.shape.rank) * rows[None]
     total = context.all_reduce(tf.distribute.ReduceOp.SUM, placed)
     return tf.reshape(total, tf.concat([[-1], tf.shape(rows)[1:]], 0))
+
+
+def summed(values: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns the sums of `values` over the replicas, the same on each; differentiable, also twice."""
+    context = tf.distribute.get_replica_context()
+    if replica_count() == 1 or context is None:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def squared_norm(gradients: list[tf.Tensor]) -> tf.Tensor:
+    """Returns the squared norm of the global batch's gradient, to which each replica gives an addend.
+
+    Squares of the addends would hold the variance between replicas, too.
+    """
+    return tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in summed(gradients)])

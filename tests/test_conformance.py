@@ -378,7 +378,7 @@ def differences_between_replicas(names):
 
     def trained(one, image_shape, optimizer, scope):
         with scope:
-            gan = build_tiny(one, image_shape=image_shape, normalized=False, ema_momentum=0.5)
+            gan = build_tiny(one, image_shape=image_shape, normalized=False)
             gan.compile(optimizer)
             gan.fit(examples(48, image_shape), batch_size=16, shuffle=False, verbose=0)
         return numbers(gan.weights)

@@ -1,6 +1,8 @@
 """The zoo: one file a paper."""
 
+from ganzoo.variants.averaged import Averaged
 from ganzoo.variants.began import BEGAN
+from ganzoo.variants.consensus import Consensus
 from ganzoo.variants.cramer import CramerGAN
 from ganzoo.variants.d2gan import D2GAN
 from ganzoo.variants.dcgan import DCGAN
@@ -18,9 +20,11 @@ from ganzoo.variants.fgan import (
     FGANTotalVariation,
 )
 from ganzoo.variants.hinge import Hinge
+from ganzoo.variants.historical_averaging import HistoricalAveraging
 from ganzoo.variants.imle import IMLE
 from ganzoo.variants.instance_noise import InstanceNoise
 from ganzoo.variants.label_smoothing import LabelSmoothing
+from ganzoo.variants.locally_stable import LocallyStable
 from ganzoo.variants.loss_sensitive import LossSensitiveGAN
 from ganzoo.variants.lsgan import LSGAN
 from ganzoo.variants.mdgan import MDGAN
@@ -35,6 +39,7 @@ from ganzoo.variants.regularized_fgan import RegularizedFGAN
 from ganzoo.variants.relativistic import Relativistic
 from ganzoo.variants.self_contrastive import SelfContrastive
 from ganzoo.variants.sngan import SNGAN
+from ganzoo.variants.unrolled import Unrolled
 from ganzoo.variants.virtual_batch_norm import VirtualBatchNorm
 from ganzoo.variants.wgan import WGAN
 from ganzoo.variants.wgan_gp import WGANGP
@@ -56,6 +61,8 @@ __all__ = [
     "SNGAN",
     "WGAN",
     "WGANGP",
+    "Averaged",
+    "Consensus",
     "CramerGAN",
     "DualDSELU",
     "FGANForwardKL",
@@ -65,8 +72,10 @@ __all__ = [
     "FGANTotalVariation",
     "FeatureMatching",
     "Hinge",
+    "HistoricalAveraging",
     "InstanceNoise",
     "LabelSmoothing",
+    "LocallyStable",
     "LossSensitiveGAN",
     "MinibatchDiscriminationGAN",
     "Minimax",
@@ -76,5 +85,6 @@ __all__ = [
     "RegularizedFGAN",
     "Relativistic",
     "SelfContrastive",
+    "Unrolled",
     "VirtualBatchNorm",
 ]
