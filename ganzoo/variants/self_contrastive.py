@@ -21,7 +21,7 @@ from ganzoo.settings import Fixed, one_of
 
 @register("self_contrastive")
 class SelfContrastive(GAN):
-    """A generator of explicit density that learns to tell data from a frozen copy of itself; experimental, points only.
+    """An explicit density that learns to tell data from a frozen copy of itself; experimental, points only.
 
     Args:
         generator_objective: `"contrastive"`, the paper's; `"mle"`, the negative log likelihood, of which the other's
