@@ -112,7 +112,8 @@ def _defaults(name: str) -> str:
         for option, value in (values or {}).items()
     ]
     data, train = recipe.data, recipe.train
-    return "\n".join([*lines, f"recipe: {data.dataset}, batch {data.batch_size}, {train.steps:,} rounds"])
+    lines.append(f"recipe: {data.dataset}, batch {data.batch_size}, {train.steps:,} rounds")
+    return "\n".join(textwrap.fill(line, 116, subsequent_indent="  ") for line in lines)
 
 
 def _filled(text: str) -> str:
