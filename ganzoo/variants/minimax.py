@@ -2,8 +2,8 @@
 
 At the optimal discriminator the value is -log 4 + 2 JS(p, q), so the generator descends the Jensen-Shannon
 divergence of data and fakes. The catch is in the same formula: where D tells the two apart the divergence is flat
-at log 2, and the generator's gradient, -s(a) a fake, vanishes. The paper itself advises against training with it;
-`non_saturating` is what it advises.
+at log 2, and the gradient -s(a) in the score of a fake vanishes. The paper itself advises against training with it,
+and for what is `non_saturating` here.
 """
 
 from ganzoo.gan import GAN

@@ -1,8 +1,8 @@
 """The game that nearly every GAN is measured against: the generator raises log D of its fakes.
 
-It has the fixed points of `minimax`, and a gradient, s(-a) a fake, that is largest where D is sure of the fake, so
-that the generator learns from the start. It is no zero-sum game: at the optimal discriminator, held fixed, the
-generator descends KL(q || p) - 2 JS(p, q), which forgives fakes that leave modes of the data out.
+It has the fixed points of `minimax`, and a gradient -s(-a) in the score of a fake that is largest where D is sure of
+the fake, so that the generator learns from the start. It is no zero-sum game: at the optimal discriminator, held
+fixed, the generator descends KL(q || p) - 2 JS(p, q), which forgives fakes that leave modes of the data out.
 """
 
 from ganzoo.gan import GAN
