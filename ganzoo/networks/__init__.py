@@ -80,6 +80,8 @@ def with_features(model: keras.Model) -> keras.Model:
 def network(role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: int, seed: int) -> keras.Model:
     """Returns the network of `role`: latents [B, latent_dim] to images, or images to scores [B, 1].
 
+    An autoencoder returns [reconstructions, codes] instead of scores.
+
     Args:
         role: the player whose network it is; its name, too.
         spec: `{"architecture": name, **options}`.

@@ -2,10 +2,10 @@
 
 If two distributions of reconstruction errors are alike, so, nearly, are the images; and the distance between the
 errors' means bounds the Wasserstein distance between the two from below. So the discriminator lowers the error of
-data and raises that of fakes. What would make it win is taken back by a controller: k, the weight that it gives to the
-fakes, rises while fakes are reconstructed better than gamma times as well as data, and falls where they are worse.
-Small gamma: sharp images, few kinds; large: diverse ones. From the two errors follows a measure of convergence that
-falls as training goes well, which a GAN's losses do not.
+data and raises that of fakes. A controller keeps it from winning: k, the weight that it gives to the fakes, rises
+while the error of fakes is below gamma times that of data, and falls while it is above. Small gamma: sharp images, few
+kinds; large: diverse ones. From the two errors follows a measure of convergence that falls as training goes well,
+which a GAN's losses do not.
 """
 
 from collections.abc import Mapping

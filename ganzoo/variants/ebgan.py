@@ -38,6 +38,8 @@ class _Energy(GAN):
     margin: NonNegativeFloat = 1.0
     objective: Fixed = None
 
+    prior = "uniform"
+    latent_dim = 100
     default_networks: ClassVar[Mapping[str, Mapping]] = {
         "generator": {"architecture": "dcgan"},
         "discriminator": {"architecture": "autoencoder"},
@@ -88,7 +90,7 @@ class EBGAN(_Energy):
         https://arxiv.org/abs/1609.03126, eqs. (1) and (2), section 2.3.
 
     Paper: Adam 1e-3 and margin 10 in the grid search on MNIST; z ~ U(-1, 1); with convolutions the optimizer of
-        DCGAN, margins 80 (CelebA) and 20 (LSUN) at 64x64. CIFAR-10 is not among its data.
+        DCGAN, margins 80 (CelebA) and 20 (LSUN) at 64x64. It has no score on CIFAR-10.
 
     Deviation: the paper's energy is a norm; here it is the mean squared error, whose gradient is smooth at 0. A margin
         m of the norm over N values is m^2 / N here: 80 at 64x64x3 is 0.52. The margin stays as it is; the paper
@@ -98,9 +100,6 @@ class EBGAN(_Energy):
     Elsewhere: two public ports take the hinge of the batch's mean energy, which stops pushing fakes of little energy
         as soon as others have much.
     """
-
-    prior = "uniform"
-    latent_dim = 100
 
 
 @register("ebgan_pt")
@@ -135,8 +134,6 @@ class EBGANPT(_Energy):
 
     pull_away_weight: NonNegativeFloat = 0.1
 
-    prior = "uniform"
-    latent_dim = 100
     terms: ClassVar = {"discriminator": ("real", "fake"), "generator": ("adversarial", "pull_away")}
 
     def generator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:

@@ -29,7 +29,8 @@ class LossSensitiveGAN(GAN):
         real_weight: factor of the loss of the data itself, >= 0.
         leak: slope of the hinge where a pair keeps its margin, 0 to 1; above 0 the paper's generalised GLS-GAN, and
             with 1 Wasserstein GAN's critic.
-        nonnegative: the loss is the ReLU of the discriminator's output; GLS-GAN leaves it linear.
+        nonnegative: the loss is the ReLU of the discriminator's output; GLS-GAN leaves it linear. A ReLU of outputs
+            that are all negative would learn no more: batch norm before them keeps some positive.
         objective: fixed; the game has its own.
         **settings: see `GAN`.
 
@@ -44,8 +45,7 @@ class LossSensitiveGAN(GAN):
         G: E_z L(G)
 
     Source: Qi 2017, "Loss-sensitive generative adversarial networks on Lipschitz densities",
-        https://arxiv.org/abs/1701.06264, eqs. (6) and (7); GLS-GAN: appendix D; the authors' code:
-        https://github.com/guojunq/lsgan.
+        https://arxiv.org/abs/1701.06264; GLS-GAN: appendix D; the authors' code: https://github.com/guojunq/lsgan.
 
     Paper: in the code Adam 1e-4 (beta_1 0.5), batch 64, z ~ U(-1, 1)^100, networks of DCGAN, gamma 0 (unconditional);
         lambda 2e-4 at 64x64x3, 8e-4 in its conditional script at 32x32x3: 2.4576 over the number of values in both.
