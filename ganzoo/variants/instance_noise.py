@@ -36,8 +36,7 @@ class InstanceNoise(GAN):
     Deviation: sigma 0.1 and its fall over the recipe's 100,000 rounds are our choice, the rest is DCGAN's (Adam 2e-4
         (0.5, 0.999), batch 128, z ~ U(-1, 1)^100).
 
-    Elsewhere: Sønderby et al. 2017, https://arxiv.org/abs/1610.04490, have the same idea from super-resolution, with
-        the linear fall.
+    Elsewhere: Sønderby et al. 2017, https://arxiv.org/abs/1610.04490, have the same idea from super-resolution.
     """
 
     instance_noise: NonNegativeFloat = 0.1
