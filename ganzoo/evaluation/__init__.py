@@ -4,6 +4,7 @@ from ganzoo.evaluation.classifier import Classifier, train_classifier
 from ganzoo.evaluation.classifier_cache import classifier_for
 from ganzoo.evaluation.comparison import compare, table
 from ganzoo.evaluation.evaluate import evaluate
+from ganzoo.evaluation.neural_distance import neural_net_distance
 from ganzoo.evaluation.records import Score, ScoreRecord, load_record, save_record
 from ganzoo.evaluation.scores import (
     class_shares,
@@ -29,6 +30,7 @@ __all__ = [
     "load_record",
     "modes_covered",
     "nearest_distances",
+    "neural_net_distance",
     "reverse_kl",
     "save_record",
     "table",
