@@ -79,6 +79,12 @@ def test_points_of_r1_and_r2_are_the_batches_themselves(rule, chosen):
     np.testing.assert_array_equal(POINTS[rule](*map(tf.constant, batches), noise()), batches[chosen])
 
 
+def test_points_of_both_penalties_are_both_batches():
+    real, fake = normal(4, 3, 3, 1), normal(4, 3, 3, 1, seed=1)
+    points = POINTS["real_and_fake"](tf.constant(real), tf.constant(fake), noise())
+    np.testing.assert_array_equal(points, np.concatenate([real, fake]))
+
+
 def test_interpolates_lie_between_each_real_and_its_own_fake():
     real = normal(50, 4, 4, 2)
     fake = real + np.random.default_rng(2).uniform(1, 2, real.shape).astype("float32")
