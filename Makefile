@@ -32,10 +32,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -m "not long" -n 2 --dist=loadfile
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist=loadgroup
 
 test-all: lint
-	$(BIN)/python -m pytest -n 2 --dist=loadfile
+	$(BIN)/python -m pytest -n 2 --dist=loadgroup
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

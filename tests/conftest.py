@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,6 +17,20 @@ import pytest
 
 IMAGE_SHAPE = (8, 8, 1)
 WIDTH = 4
+PARTS = 6  # in which workers take the conformance suite
+
+
+def part_of(name):
+    """Returns the part of the conformance suite that a variant's tests are in."""
+    return zlib.crc32(name.encode()) % PARTS
+
+
+def pytest_collection_modifyitems(items):
+    """Groups tests for xdist's workers: a file is a group, and a part of the conformance suite is."""
+    for item in items:
+        name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
+        whole = name is None or item.path.stem != "test_conformance"
+        item.add_marker(pytest.mark.xdist_group(item.path.stem if whole else f"conformance {part_of(name)}"))
 
 
 def tiny_networks(name, width, normalized):
@@ -182,6 +197,11 @@ def served(folders):
 
 
 # Every folder of tests has a `conftest`, so test modules get the functions above as fixtures.
+
+
+@pytest.fixture(scope="session", name="part_of")
+def _part_of():
+    return part_of
 
 
 @pytest.fixture(scope="session", name="build_tiny")

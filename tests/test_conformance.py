@@ -4,6 +4,7 @@ A variant that cannot have a property says so in its class: `exempt = {"property
 property is the name of a function below without `test_`.
 """
 
+import functools
 import hashlib
 import inspect
 import json
@@ -290,7 +291,7 @@ def check_evaluation(gan, data, state, same):
 
 
 def test_evaluation_changes_nothing(convolutional, examples, state, same):
-    check_evaluation(convolutional, examples(6), state, same)
+    check_evaluation(convolutional, examples(6, convolutional.image_shape), state, same)
 
 
 @pytest.mark.long
@@ -314,6 +315,17 @@ def test_saved_model_goes_on(convolutional, examples, state, same, tmp_path):
 
 
 # The second tier: what takes long, or a process of its own.
+
+
+@pytest.fixture(scope="session")
+def in_child(in_process, part_of):
+    """Returns a function: what a function here, given by name, says of a variant, in a process of its variants' own."""
+
+    @functools.cache
+    def results(function: str, part: int) -> dict[str, Any]:
+        return in_process("test_conformance", function, [n for n in ganzoo.list_models() if part_of(n) == part])
+
+    return lambda function, name: results(function, part_of(name))
 
 
 def attempts(names: list[str], attempt) -> dict[str, Any]:
@@ -351,15 +363,11 @@ def rounds_under_xla(names):
     return attempts(names, attempt)
 
 
-@pytest.fixture(scope="session")
-def xla_results(in_process):
-    return in_process("test_conformance", "rounds_under_xla", ganzoo.list_models())
-
-
 @pytest.mark.long
-def test_fits_under_xla(name, xla_results):
-    assert isinstance(xla_results[name], dict), xla_results[name]
-    assert all(map(math.isfinite, xla_results[name].values()))
+def test_fits_under_xla(name, in_child):
+    logs = in_child("rounds_under_xla", name)[name]
+    assert isinstance(logs, dict), logs
+    assert all(map(math.isfinite, logs.values()))
 
 
 def differences_between_replicas(names):
@@ -376,28 +384,24 @@ def differences_between_replicas(names):
     )
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])  # one in a process
 
-    def trained(one, image_shape, optimizer, scope):
+    def trained(one, image_shape, scope):
         with scope:
             gan = build_tiny(one, image_shape=image_shape, normalized=False)
-            gan.compile(optimizer)
+            gan.compile({"name": "sgd", "learning_rate": 0.02})
             gan.fit(examples(48, image_shape), batch_size=16, shuffle=False, verbose=0)
         return numbers(gan.weights)
 
-    def difference(one, image_shape, optimizer):
-        alone = trained(one, image_shape, optimizer, tf.device("CPU:0"))
-        together = trained(one, image_shape, optimizer, strategy.scope())
+    def difference(alone, together):
         return max(float(abs(a - b).max() / max(1, abs(a).max())) for a, b in zip(alone, together, strict=True))
 
-    sgd, adam = {"name": "sgd", "learning_rate": 0.02}, {"name": "adam", "learning_rate": 1e-3}
-
     def attempt(one):
-        found = {"images": difference(one, shape_of(one), sgd)}
-        if "takes_points" not in exemptions(one):
-            found["points"] = difference(one, POINTS, adam)
-        shape, count = (IMAGES if "takes_points" in exemptions(one) else POINTS), ganzoo.gan.replica_count
-        ganzoo.gan.replica_count = lambda: 1
+        found, shapes = {}, {shape_of(one), *([] if "takes_points" in exemptions(one) else [POINTS])}
+        for shape in sorted(shapes, key=len, reverse=True):
+            alone = trained(one, shape, tf.device("CPU:0"))
+            found[str(shape)] = difference(alone, trained(one, shape, strategy.scope()))
+        count, ganzoo.gan.replica_count = ganzoo.gan.replica_count, lambda: 1
         try:
-            found["undivided"] = difference(one, shape, sgd)
+            found["undivided"] = difference(alone, trained(one, shape, strategy.scope()))
         finally:
             ganzoo.gan.replica_count = count
         return found
@@ -414,37 +418,34 @@ def differences_between_replicas(names):
     return attempts(names, attempt) | {"noise": noise}
 
 
-@pytest.fixture(scope="session")
-def replica_results(in_process):
-    return in_process("test_conformance", "differences_between_replicas", ganzoo.list_models())
-
-
 @pytest.mark.long
-def test_two_replicas_equal_one(name, replica_results):
-    found = replica_results[name]
+def test_two_replicas_equal_one(name, in_child):
+    results = in_child("differences_between_replicas", name)
+    found = results[name]
     assert isinstance(found, dict), found
-    undivided = found.pop("undivided")
-    assert max(found.values()) < 1e-5
-    assert undivided > 1e-4  # else the two could not have told the difference
-
-
-@pytest.mark.long
-def test_replicas_draw_different_noise(replica_results):
-    assert replica_results["noise"] == {"equal": False, "as_one": True}
+    assert max(value for of, value in found.items() if of != "undivided") < 1e-5, found
+    assert found["undivided"] > 1e-4  # else the two could not have told the difference
+    assert results["noise"] == {"equal": False, "as_one": True}
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory, build_tiny, scattered, in_process):
-    """Returns name -> digest of the model's own samples, and of those of its SavedModel in another process."""
-    folders, own = {}, {}
-    for one in ganzoo.list_models():
-        gan = scattered(build_tiny(one, image_shape=shape_of(one)))
-        folders[one] = str(ganzoo.export(gan, tmp_path_factory.mktemp("models") / one))
-        own[one] = hashlib.sha256(gan.generate(64).tobytes()).hexdigest()
-    return own, in_process("conftest", "served", folders)
+def served_samples(tmp_path_factory, build_tiny, scattered, in_process, part_of):
+    """Returns of a part: name -> digest of the model's own samples, and of its SavedModel's in another process."""
+
+    @functools.cache
+    def digests(part: int) -> tuple[dict[str, str], dict[str, str]]:
+        folders, own = {}, {}
+        for one in ganzoo.list_models():
+            if part_of(one) == part:
+                gan = scattered(build_tiny(one, image_shape=shape_of(one)))
+                folders[one] = str(ganzoo.export(gan, tmp_path_factory.mktemp("models") / one))
+                own[one] = hashlib.sha256(gan.generate(64).tobytes()).hexdigest()
+        return own, in_process("conftest", "served", folders)
+
+    return lambda name: digests(part_of(name))
 
 
 @pytest.mark.long
-def test_serves_its_own_samples(name, exported):
-    own, served = exported
+def test_serves_its_own_samples(name, served_samples):
+    own, served = served_samples(name)
     assert served[name] == own[name]

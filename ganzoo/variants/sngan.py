@@ -46,4 +46,3 @@ class SNGAN(GAN):
         "generator": {"architecture": "dcgan"},
         "discriminator": {"architecture": "dcgan", "normalized": False, "spectral": True},
     }
-    exempt: ClassVar = {"trains_every_variable": "the hinge does not move the last bias while no score passes a margin"}
