@@ -5,7 +5,7 @@ import pytest
 
 from ganzoo.errors import InputError
 from ganzoo.evaluation import neural_net_distance
-from ganzoo.evaluation.neural_distance import DISCRIMINATOR, MEASURES, batches
+from ganzoo.evaluation.neural_distance import DISCRIMINATOR, MEASURES, batches, held_out_advantage
 
 SMALL = {"architecture": "mlp", "width": 8}
 
@@ -50,7 +50,7 @@ def test_it_is_measured_on_rows_that_were_not_trained_on():
     """Where the sets differ in the rows trained on alone, nothing is left to measure."""
     a, b = points(200), points(200)
     b[::2] += 12
-    assert distance(a, b) < 0.01
+    assert abs(distance(a, b)) < 0.02
 
 
 def test_the_seed_decides():
@@ -102,6 +102,20 @@ def test_advantages_of_known_scores():
     of_a, of_b = 1 / (1 + np.exp(-a)), 1 / (1 + np.exp(-b))
     assert float(MEASURES["log"](a, b)) == pytest.approx(np.log(of_a).mean() + np.log(1 - of_b).mean() + 2 * np.log(2))
     assert float(MEASURES["linear"](a, b)) == pytest.approx(of_a.mean() - of_b.mean())
+
+
+def test_scores_that_say_nothing_count_nothing():
+    noise = np.random.default_rng(0).normal(0, 20, (2, 2_000))
+    assert MEASURES["log"](*noise) < -10
+    assert abs(held_out_advantage(*noise, MEASURES["log"])) < 0.01
+
+
+def test_scores_are_scaled_by_what_is_best_on_the_other_half():
+    # Halves: the even rows, where the scores are right by a little, and the odd ones, where they are wrong.
+    a, b = np.array([1.0, -1.0] * 4), np.array([-1.0, 1.0] * 4)
+    # Best on the even rows is scale 8, on the odd ones 0: the odd rows are scored with 8, the even ones with 0.
+    expected = (2 * np.log(2) - 2 * np.logaddexp(0, 8) + 0) / 2
+    assert held_out_advantage(a, b, MEASURES["log"]) == pytest.approx(expected)
 
 
 def test_every_row_comes_once_a_pass():
