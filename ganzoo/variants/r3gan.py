@@ -6,7 +6,7 @@ discriminator's gradient at data (R1) and at fakes (R2) together make it converg
 drops StyleGAN's tricks and takes plain modern residual networks without normalisation.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import tensorflow as tf
 
@@ -57,7 +57,6 @@ class R3GAN(GAN):
         "generator": {"architecture": "dcgan", "normalized": False},
         "discriminator": {"architecture": "resnet"},
     }
-
 
     def discriminator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
         """Returns how little each real image is more real than the fake beside it."""

@@ -5,8 +5,6 @@ discriminator sees is known to be fake. Here a score counts relative to the mean
 players' losses: data become less real as fakes become more so, and the generator learns from data, too.
 """
 
-from typing import ClassVar
-
 import tensorflow as tf
 
 from ganzoo.distribution import gathered
@@ -49,7 +47,6 @@ class Relativistic(GAN):
         "generator": {"architecture": "dcgan"},
         "discriminator": {"architecture": "dcgan", "normalized": False, "spectral": True},
     }
-
 
     def discriminator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
         """Returns the loss on relative scores."""

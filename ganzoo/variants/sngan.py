@@ -6,8 +6,6 @@ the points of a penalty. One step of power iteration an update follows the singu
 small beside that of a gradient penalty.
 """
 
-from typing import ClassVar
-
 from ganzoo.gan import GAN
 from ganzoo.registry import register
 
