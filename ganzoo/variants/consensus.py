@@ -9,7 +9,6 @@ points where v = 0 as they are. Alone it would go to any of them, saddle points 
 from collections.abc import Mapping
 from typing import ClassVar
 
-import keras
 import tensorflow as tf
 
 from ganzoo.distribution import replica_count, squared_norm
@@ -69,15 +68,12 @@ class Consensus(GAN):
             InputError: if a player is unknown or left out, or the optimizers are impossible or differ.
         """
         super().compile(optimizers, jit_compile=jit_compile, **kwargs)
-        first, *others = (keras.saving.serialize_keras_object(o) for o in self.optimizers.values())
-        for other in others:
-            other["config"]["name"] = first["config"]["name"]
-            if other != first:
-                raise InputError(
-                    f"optimizers differ: {first['class_name']} {first['config']} and {other['class_name']} "
-                    f"{other['config']}; {self.variant} descends one field over all weights, which steps of two kinds "
-                    "would bend; give one specification for all players"
-                )
+        kinds = [(type(o).__name__, {**o.get_config(), "name": None}) for o in self.optimizers.values()]
+        if kinds[0] != kinds[1]:
+            raise InputError(
+                f"optimizers={dict(zip(self.optimizers, kinds, strict=True))}: they differ, but {self.variant} descends "
+                "one field over the weights of both players, which steps of two kinds bend; give one for both"
+            )
 
     def gradients(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> tuple[dict, Terms]:
         """Returns player -> gradients of its loss and of the field's squared norm, and the terms as `player/name`."""

@@ -52,8 +52,8 @@ class Unrolled(GAN):
         and 2-128-1, orthogonal weights of gain 0.8, Adam 1e-4 (0.5, 0.999), batch 512.
 
     Deviation: the authors' code unrolls the steps of D's Adam; these are the plain gradient steps of the derivation,
-        whose rate is a setting of its own. Their one batch for all unrolled steps is kept. A penalty of D counts in
-        the unrolled steps, and not in -L_D. State of D that is not trained (batch norm's) is not updated.
+        whose rate is a setting of its own (0.1 is ours). Their one batch for all unrolled steps is kept. A penalty of
+        D counts in the unrolled steps, not in -L_D. State of D that is not trained (batch norm's) is not updated.
     """
 
     objective = "minimax"
