@@ -49,3 +49,9 @@ def test_the_cost_of_a_round_is_a_measured_figure_or_said_to_be_missing(monkeypa
     monkeypatch.setattr(cards, "costs", lambda: {"dragan": 1.234})
     assert cards.cost("dragan") == "1.2"
     assert cards.cost("dcgan") == "not measured"
+
+
+def test_every_row_of_the_table_has_its_columns():
+    rows = [row for row in cards.table().splitlines() if row.startswith("|")]
+    assert len(rows) == 2 + len(ganzoo.list_models())
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
