@@ -59,9 +59,8 @@ def table() -> str:
     reasons = []
     for name in list_models():
         authors, year, link = paper(name)
-        rows.append(
-            f"| `{name}` | {sections(name)['summary'].rstrip('.')} | [{authors}]({link}) | {year} | {cost(name)} |"
-        )
+        summary = sections(name)["summary"].rstrip(".").replace("|", r"\|")
+        rows.append(f"| `{name}` | {summary} | [{authors}]({link}) | {year} | {cost(name)} |")
         reasons += [
             f"* `{name}` {test.replace('_', ' ')}: {reason}."
             for test, reason in getattr(variant(name), "exempt", {}).items()
