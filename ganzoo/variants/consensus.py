@@ -71,8 +71,8 @@ class Consensus(GAN):
         kinds = [(type(o).__name__, {**o.get_config(), "name": None}) for o in self.optimizers.values()]
         if kinds[0] != kinds[1]:
             raise InputError(
-                f"optimizers={dict(zip(self.optimizers, kinds, strict=True))}: they differ, but {self.variant} descends "
-                "one field over the weights of both players, which steps of two kinds bend; give one for both"
+                f"optimizers={dict(zip(self.optimizers, kinds, strict=True))}: they differ, but {self.variant} "
+                "descends one field over the weights of both players, which steps of two kinds bend; give one for both"
             )
 
     def gradients(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> tuple[dict, Terms]:
