@@ -143,9 +143,7 @@ def test_unlike_optimizers_are_refused():
     game.compile(same)
     game.compile({"discriminator": same, "generator": keras.optimizers.RMSprop(1e-4, name="of_the_generator")})
     for other in ({"name": "rmsprop", "learning_rate": 2e-4}, {"name": "sgd", "learning_rate": 1e-4}):
-        with pytest.raises(
-            InputError, match=r"optimizers=.*RMSprop.*they differ, but consensus descends one field.*give one for both"
-        ):
+        with pytest.raises(InputError, match=r"optimizers=.*RMSprop.*they differ.*one field.*give one for both"):
             game.compile({"discriminator": same, "generator": other})
 
 
