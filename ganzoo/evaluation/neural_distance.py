@@ -68,7 +68,7 @@ def neural_net_distance(
     Raises:
         InputError: if the sets do not compare, or an argument is unknown.
 
-    Source: Arora et al. 2017, arXiv:1703.00573, definition 2 (phi = log, and phi(t) = t).
+    Source: Arora et al. 2017, arXiv:1703.00573, with the measuring functions phi = log and phi(t) = t.
     """
     if measure not in MEASURES:
         raise InputError(f"measure={measure!r} is unknown; {did_you_mean(measure, MEASURES)}")

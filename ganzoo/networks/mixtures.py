@@ -103,7 +103,7 @@ def generator(
     Raises:
         InputError: if the latent has no number besides the one that chooses.
 
-    Source: Arora et al. 2017, arXiv:1703.00573, section 6.
+    Source: Arora et al. 2017, arXiv:1703.00573, the MIX+GAN protocol.
     """
     if latent_dim < 2:
         raise InputError(f"latent_dim={latent_dim}: the last number chooses the member; give 2 or more")
@@ -140,7 +140,7 @@ def discriminator(
         seed: of the initial weights.
         name: of the model.
 
-    Source: Arora et al. 2017, arXiv:1703.00573, section 6.
+    Source: Arora et al. 2017, arXiv:1703.00573, the MIX+GAN protocol.
     """
 
     def member(number: int) -> keras.Model:

@@ -49,8 +49,9 @@ class IMLE(GAN):
 
     Deviation: samples are drawn anew for every batch and compared with that batch, not with the whole data set, so a
         choice is never stale and has fewer samples to choose from; distances are exact, where the authors search
-        approximately. Their code adds N(0, 0.01^2) to the chosen latents. The generator has no batch norm: the
-        chosen samples are computed a second time, with gradients, and would come out otherwise in another batch.
+        approximately. Their code adds N(0, 0.01^2) to the chosen latents, and decays weights; here neither. The
+        generator has no batch norm: the chosen samples are computed a second time, with gradients, and would come
+        out otherwise in another batch.
     """
 
     samples_per_example: PositiveInt = 10

@@ -1,9 +1,9 @@
 """MIX+GAN: a mixture of generators plays a mixture of discriminators.
 
 A single generator may have no answer to every discriminator, and then the game has no equilibrium in pure strategies.
-In mixed strategies it always has one, and the paper shows that for the Wasserstein game mixtures of few networks come
-near it. So each player has T networks of untied weights and mixing weights w = softmax(alpha) and v = softmax(beta),
-all trained by gradients of the expected payoff. A term that grows as a weight goes to 0 keeps them from dying out.
+In mixed strategies it has one, and the paper shows that mixtures of finitely many networks come near it. So each
+player has T networks of untied weights, and mixing weights w = softmax(alpha) and v = softmax(beta), all trained by
+gradients of the expected payoff. A term that grows as a weight goes to 0 keeps members from dying out.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,6 +26,8 @@ from ganzoo.settings import NonNegativeFloat, one_of
 class MixGAN(GAN):
     """T generators against T discriminators, each side mixed by trained weights.
 
+    With one member a side it is the plain game of `objective`, bit for bit.
+
     Args:
         entropy_weight: of the terms that keep the mixing weights from 0, for both players.
         prior: `"normal"`, as the network that chooses a member by the last latent number knows it.
@@ -45,7 +47,7 @@ class MixGAN(GAN):
         R(w) = -(1/T) sum_i log w_i, at least log T, where all are 1/T
 
     Source: Arora et al. 2017, "Generalization and equilibrium in generative adversarial nets (GANs)",
-        https://arxiv.org/abs/1703.00573, section 6; numbers of the authors' code,
+        https://arxiv.org/abs/1703.00573, the MIX+GAN protocol; numbers of the authors' code,
         https://github.com/PrincetonML/MIX-plus-GANs.
 
     Paper: T = 5, entropy weight 0.1, Adam 1e-4 (0.5, 0.999), batch 49, z ~ U(0, 1)^50, one latent for all generators.
@@ -55,8 +57,6 @@ class MixGAN(GAN):
         saturating loss (`objective="minimax"`) and step 1 to 7 times as D's loss says, D is skipped where its loss
         is low: here the loss does not saturate and both step once. Latents are N(0, I). A discriminator sees the
         fakes of all generators in one batch, which with batch norm share its statistics.
-
-    With `members=1` the game is the plain one of `objective`, bit for bit.
     """
 
     entropy_weight: NonNegativeFloat = 0.1
