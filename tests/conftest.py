@@ -191,8 +191,8 @@ def served(folders):
         loaded = tf.saved_model.load(folder)  # kept: the signature alone does not keep its variables
         index = tf.range(64, dtype=tf.int64)
         truncation = tf.fill([64], np.float32(np.inf))
-        images = loaded.signatures["sample"](seed=index * 0, index=index, truncation=truncation)["images"]
-        digests[name] = hashlib.sha256(images.numpy().tobytes()).hexdigest()
+        (samples,) = loaded.signatures["sample"](seed=index * 0, index=index, truncation=truncation).values()
+        digests[name] = hashlib.sha256(samples.numpy().tobytes()).hexdigest()
     return digests
 
 
