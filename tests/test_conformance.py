@@ -318,15 +318,14 @@ def test_saved_model_goes_on(convolutional, examples, state, same, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def xla_results(in_process, part_of):
-    """Returns a function: variant -> what `rounds_under_xla` says of it, in a process that its part shares."""
+def in_child(in_process, part_of):
+    """Returns a function: what a function here, given by name, says of a variant, in a process of its variants' own."""
 
     @functools.cache
-    def results(part: int) -> dict[str, Any]:
-        names = [name for name in ganzoo.list_models() if part_of(name) == part]
-        return in_process("test_conformance", "rounds_under_xla", names)
+    def results(function: str, part: int) -> dict[str, Any]:
+        return in_process("test_conformance", function, [n for n in ganzoo.list_models() if part_of(n) == part])
 
-    return lambda name: results(part_of(name))[name]
+    return lambda function, name: results(function, part_of(name))
 
 
 def attempts(names: list[str], attempt) -> dict[str, Any]:
@@ -365,8 +364,8 @@ def rounds_under_xla(names):
 
 
 @pytest.mark.long
-def test_fits_under_xla(name, xla_results):
-    logs = xla_results(name)
+def test_fits_under_xla(name, in_child):
+    logs = in_child("rounds_under_xla", name)[name]
     assert isinstance(logs, dict), logs
     assert all(map(math.isfinite, logs.values()))
 
@@ -420,10 +419,8 @@ def differences_between_replicas(names):
 
 
 @pytest.mark.long
-def test_two_replicas_equal_one(name, in_process):
-    # A process for each: after a model without collectives of its own, TensorFlow 2.21 mistakes another's for its
-    # gradients ("shape mismatch in the collective instance 100").
-    results = in_process("test_conformance", "differences_between_replicas", [name])
+def test_two_replicas_equal_one(name, in_child):
+    results = in_child("differences_between_replicas", name)
     found = results[name]
     assert isinstance(found, dict), found
     assert max(value for of, value in found.items() if of != "undivided") < 1e-5, found
