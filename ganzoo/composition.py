@@ -52,16 +52,16 @@ def has(network: keras.Model, kinds: type | tuple[type, ...]) -> bool:
 
 def unsound(game) -> Iterator[str]:
     """Yields the reasons why a game's networks do not suit its settings."""
-    for opponent in game.opponents if game.penalty else ():
+    for opponent in game.opponents if game.penalty or game.own_penalty else ():
         network = getattr(game, opponent)
         if has(network, layers.BatchNormalization):
             yield (
-                f"penalty={game.penalty!r} with batch norm in the {opponent}: a score then depends on the whole batch, "
+                f"a gradient penalty with batch norm in the {opponent}: a score then depends on the whole batch, "
                 f"and the penalty is not one of single examples; set networks.{opponent}.normalized = false"
             )
         if has(network, MinibatchDiscrimination):
             yield (
-                f"penalty={game.penalty!r} with minibatch discrimination in the {opponent}: the gradient of a score "
+                f"a gradient penalty with minibatch discrimination in the {opponent}: the gradient of a score "
                 f"has cross terms of the batch; set networks.{opponent}.minibatch_kernels = 0 for the textbook penalty"
             )
     if game.prior != "normal" and has(game.generator, ReferenceBatch):

@@ -82,6 +82,8 @@ class GAN(Players):
 
     # Whether gradients are differentiated other than by a penalty.
     second_order: ClassVar[bool] = False
+    # Whether the terms have a gradient penalty other than `penalty`.
+    own_penalty: ClassVar[bool] = False
 
     # The players.
 

@@ -17,10 +17,10 @@ def tiny(name, **networks):
 
 
 def test_a_penalty_with_batch_norm_is_warned_about():
-    with pytest.warns(
-        UnsoundWarning, match="dcgan: penalty='interpolates' with batch norm in the discriminator.*normal"
-    ):
+    with pytest.warns(UnsoundWarning, match="dcgan: a gradient penalty with batch norm in the discriminator.*normal"):
         ganzoo.build("dcgan", penalty="interpolates", **tiny("dcgan"))
+    with pytest.warns(UnsoundWarning, match="regularized_fgan: a gradient penalty with batch norm"):
+        ganzoo.build("regularized_fgan", **tiny("regularized_fgan", discriminator={"normalized": True}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ganzoo.build("dcgan", penalty="interpolates", **tiny("dcgan", discriminator={"normalized": False}))

@@ -63,6 +63,7 @@ class RegularizedFGAN(GAN):
     penalty_target: Fixed = None
     penalty_noise_scale: Fixed = None
 
+    own_penalty: ClassVar = True
     terms: ClassVar = {"discriminator": ("adversarial", "regularizer"), "generator": ("adversarial",)}
     default_networks: ClassVar = {
         "generator": {"architecture": "dcgan"},
