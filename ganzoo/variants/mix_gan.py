@@ -31,7 +31,8 @@ class MixGAN(GAN):
     Args:
         entropy_weight: of the terms that keep the mixing weights from 0, for both players.
         prior: `"normal"`, as the network that chooses a member by the last latent number knows it.
-        latent_dim: numbers a latent; the last one chooses, a generator sees one fewer.
+        latent_dim: numbers a latent; the last one chooses, a generator sees one fewer. Truncation cuts that one, too:
+            it favours the members in the middle, and a walk between latents jumps where it passes from one to another.
         networks: both of architecture `"mixture"`; T is their option `members`.
         **settings: see `GAN`.
 

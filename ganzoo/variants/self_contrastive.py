@@ -34,7 +34,7 @@ class SelfContrastive(GAN):
     Raises:
         InputError: if a setting is unknown, of a wrong type, or impossible, or the data are images.
 
-    Terms: generator/contrastive.
+    Terms: generator/contrastive; with `generator_objective="mle"` generator/mle in its place.
 
     Equations:
         G: E_x sp(-a(x)) + E_z sp(a(C)), a(x) = log q(x) - log c(x)
