@@ -115,7 +115,8 @@ class Audit:
     def __exit__(self, *_):
         functions = self.context.export_run_metadata().function_graphs
         self.context.disable_run_metadata()
-        self.graph = max((f.post_optimization_graph for f in functions), key=lambda graph: len(graph.node))
+        graphs = (function.post_optimization_graph for function in functions)
+        self.graph = max(graphs, key=lambda graph: sum(node.op.startswith("Assign") for node in graph.node))
 
     def unordered(self):
         """Returns the number of (access, write) pairs on one variable, and those pairs that have no order."""

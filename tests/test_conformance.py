@@ -229,6 +229,7 @@ def test_trains_every_variable(convolutional, examples):
     assert not [v.path for v, moved in zip(variables, changed, strict=True) if not moved]
 
 
+@pytest.mark.long
 def test_seed_decides(name, played, build_tiny, state, same):
     first, second, other = (build_tiny(name, image_shape=shape_of(name), seed=seed) for seed in (1, 1, 2))
     assert same(state(first), state(second))
@@ -290,6 +291,7 @@ def check_evaluation(gan, data, state, same):
     assert all(map(math.isfinite, first.values()))
 
 
+@pytest.mark.long
 def test_evaluation_changes_nothing(convolutional, examples, state, same):
     check_evaluation(convolutional, examples(6, convolutional.image_shape), state, same)
 
