@@ -38,6 +38,13 @@ SHARED_OPTIONS = (
 ON_POINTS = dict.fromkeys(AUTOENCODERS, "mlp_autoencoder") | {"affine_flow": "affine_flow", "mixture": "mixture"}
 
 
+# Both players' networks, for games that differentiate gradients.
+DCGAN_WITHOUT_NORM = {
+    "generator": {"architecture": "dcgan", "normalized": False},
+    "discriminator": {"architecture": "dcgan", "normalized": False},
+}
+
+
 def architectures(role: str) -> Mapping[str, Callable]:
     """Returns the networks that can play `role`: those of `ROLES`, else discriminators and autoencoders."""
     return ROLES.get(role) or {**DISCRIMINATORS, **AUTOENCODERS}
@@ -95,7 +102,7 @@ def network(role: str, spec: Mapping, image_shape: tuple[int, ...], latent_dim: 
     function = builder(role, spec)
     options = {key: value for key, value in spec.items() if key != "architecture"}
     dense = ON_POINTS.get(spec["architecture"], "mlp")
-    if len(image_shape) == 1 and spec["architecture"] not in ("mlp", *ON_POINTS.values()):
+    if len(image_shape) == 1 and spec["architecture"] != dense:
         function = architectures(role)[dense]
         kept = set(SHARED_OPTIONS) & set(function.__annotations__)
         options = {key: value for key, value in options.items() if key in kept}

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from ganzoo.distribution import replica_count, squared_norm
 from ganzoo.gan import GAN, Terms
+from ganzoo.networks import DCGAN_WITHOUT_NORM
 from ganzoo.noise import Stream
 from ganzoo.registry import register
 from ganzoo.settings import NonNegativeFloat
@@ -52,10 +53,7 @@ class LocallyStable(GAN):
     simultaneous = True
 
     second_order: ClassVar = True
-    default_networks: ClassVar[Mapping[str, Mapping]] = {
-        "generator": {"architecture": "dcgan", "normalized": False},
-        "discriminator": {"architecture": "dcgan", "normalized": False},
-    }
+    default_networks: ClassVar[Mapping[str, Mapping]] = DCGAN_WITHOUT_NORM
     terms: ClassVar = {"discriminator": ("adversarial",), "generator": ("adversarial", "stability")}
 
     def generator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:

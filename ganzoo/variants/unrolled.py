@@ -15,6 +15,7 @@ import tensorflow as tf
 from ganzoo.distribution import replica_count, summed
 from ganzoo.errors import InputError
 from ganzoo.gan import GAN, Terms
+from ganzoo.networks import DCGAN_WITHOUT_NORM
 from ganzoo.noise import Stream
 from ganzoo.objectives import OBJECTIVES
 from ganzoo.registry import register
@@ -64,10 +65,7 @@ class Unrolled(GAN):
     simultaneous = True
 
     second_order: ClassVar = True
-    default_networks: ClassVar[Mapping[str, Mapping]] = {
-        "generator": {"architecture": "dcgan", "normalized": False},
-        "discriminator": {"architecture": "dcgan", "normalized": False},
-    }
+    default_networks: ClassVar[Mapping[str, Mapping]] = DCGAN_WITHOUT_NORM
     exempt = {"discriminator_steps": "the unrolled steps are the discriminator's lead; more than one step is refused"}
 
     def check(self) -> None:

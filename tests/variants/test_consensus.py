@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from rounds import after_two_rounds
 
 from ganzoo.errors import InputError
 from ganzoo.gan import GAN
@@ -120,10 +121,7 @@ def test_loss_scales_do_not_count_in_the_norm():
 
 def weights_after_two_rounds(cls, **settings) -> np.ndarray:
     game = cls(image_shape=(2,), latent_dim=3, networks=DENSE, simultaneous=True, **settings)
-    game.compile(SGD, run_eagerly=True)
-    for _ in range(2):
-        game.train_step(tf.constant(POINTS))
-    return np.concatenate([w.ravel() for p in game.players for w in getattr(game, p).get_weights()])
+    return after_two_rounds(game, POINTS)
 
 
 def test_of_weight_0_it_is_the_plain_game_and_of_little_weight_nearly():

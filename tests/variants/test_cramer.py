@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from rounds import after_two_rounds
 
 from ganzoo.noise import Stream
 from ganzoo.variants import CramerGAN
@@ -50,10 +51,7 @@ def mean_length(mean: float, variance: float) -> float:
 
 def weights_after_two_rounds(**settings) -> np.ndarray:
     game = CramerGAN(image_shape=(8, 8, 1), latent_dim=4, networks=NETWORKS, discriminator_steps=1, **settings)
-    game.compile({"name": "sgd", "learning_rate": 0.05}, run_eagerly=True)
-    for _ in range(2):
-        game.train_step(tf.constant(IMAGES))
-    return np.concatenate([w.ravel() for p in game.players for w in getattr(game, p).get_weights()])
+    return after_two_rounds(game, IMAGES)
 
 
 # The distance.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from rounds import after_two_rounds
 
 from ganzoo.errors import InputError
 from ganzoo.noise import Stream
@@ -28,9 +29,7 @@ def tiny(networks: dict, **settings) -> DRAGAN:
 
 def weights_after_two_rounds(**settings) -> np.ndarray:
     game = tiny(CONVOLUTIONS, **settings)
-    for _ in range(2):
-        game.train_step(tf.constant(IMAGES))
-    return np.concatenate([w.ravel() for p in game.players for w in getattr(game, p).get_weights()])
+    return after_two_rounds(game, IMAGES)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounds import after_two_rounds
 
 from ganzoo.errors import InputError
 from ganzoo.noise import Stream
@@ -46,10 +47,7 @@ def of_zeros(cls, **settings):
 
 def weights_after_two_rounds(cls, **settings) -> np.ndarray:
     game = cls(image_shape=(8, 8, 1), latent_dim=4, networks=NETWORKS, **settings)
-    game.compile({"name": "sgd", "learning_rate": 0.05}, run_eagerly=True)
-    for _ in range(2):
-        game.train_step(tf.constant(IMAGES))
-    return np.concatenate([w.ravel() for p in game.players for w in getattr(game, p).get_weights()])
+    return after_two_rounds(game, IMAGES)
 
 
 # The energy and its margin.

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounds import after_two_rounds
 
 from ganzoo.noise import Stream
 from ganzoo.variants import DCGAN, InstanceNoise
@@ -82,10 +83,7 @@ def test_noise_fades_linearly_to_nothing(rounds, step, level):
 
 def weights_after_two_rounds(cls, **settings) -> np.ndarray:
     game = cls(image_shape=(8, 8, 1), latent_dim=4, networks=DENSE, **settings)
-    game.compile({"name": "sgd", "learning_rate": 0.05}, run_eagerly=True)
-    for _ in range(2):
-        game.train_step(tf.constant(IMAGES))
-    return np.concatenate([w.ravel() for player in game.players for w in getattr(game, player).get_weights()])
+    return after_two_rounds(game, IMAGES)
 
 
 def test_no_noise_is_the_plain_game_a_little_nearly_and_the_default_not():

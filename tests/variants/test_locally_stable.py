@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounds import after_two_rounds
 
 from ganzoo.gan import GAN
 from ganzoo.noise import Stream
@@ -85,10 +86,7 @@ def test_the_discriminator_is_left_alone():
 
 def weights_after_two_rounds(cls, **settings) -> np.ndarray:
     game = cls(image_shape=(2,), latent_dim=3, networks=DENSE, objective="minimax", simultaneous=True, **settings)
-    game.compile(SGD, run_eagerly=True)
-    for _ in range(2):
-        game.train_step(tf.constant(POINTS))
-    return np.concatenate([w.ravel() for p in game.players for w in getattr(game, p).get_weights()])
+    return after_two_rounds(game, POINTS)
 
 
 def test_of_weight_0_it_is_the_plain_game_and_of_little_weight_nearly():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounds import after_two_rounds_from_given_weights
 
 from ganzoo.errors import InputError
 from ganzoo.noise import Stream
@@ -96,34 +97,25 @@ def test_the_encoder_makes_latents():
     assert game.encoder.layers[-1].activation.__name__ == "linear"
 
 
-def weights_after_two_rounds(game) -> np.ndarray:
-    start = np.random.default_rng(3)
-    variables = [v for player in ("discriminator", "generator") for v in getattr(game, player).trainable_variables]
-    for variable in variables:
-        if len(variable.shape) > 1:
-            variable.assign(start.normal(0, 0.1, variable.shape))
-    for _ in range(2):
-        game.train_step(tf.constant(IMAGES))
-    return np.concatenate([v.numpy().ravel() for v in variables])
-
-
 @pytest.fixture(scope="module")
 def plain_weights():
     settings = {"latent_dim": 4, "networks": TINY, "prior": "normal"}
-    return weights_after_two_rounds(compiled(DCGAN(image_shape=(8, 8, 1), **settings)))
+    return after_two_rounds_from_given_weights(compiled(DCGAN(image_shape=(8, 8, 1), **settings)), IMAGES)
 
 
 def test_weights_of_0_are_the_plain_game(plain_weights):
-    weights = weights_after_two_rounds(tiny(distance_weight=0.0, mode_weight=0.0))
+    weights = after_two_rounds_from_given_weights(tiny(distance_weight=0.0, mode_weight=0.0), IMAGES)
     np.testing.assert_array_equal(weights, plain_weights)
 
 
 def test_little_weights_are_nearly_the_plain_game(plain_weights):
-    weights = weights_after_two_rounds(tiny(distance_weight=1e-6, mode_weight=1e-6))
+    weights = after_two_rounds_from_given_weights(tiny(distance_weight=1e-6, mode_weight=1e-6), IMAGES)
     np.testing.assert_allclose(weights, plain_weights, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["distance_weight", "mode_weight"])
 def test_each_term_changes_the_game(name, plain_weights):
-    weights = weights_after_two_rounds(tiny(**{"distance_weight": 0.0, "mode_weight": 0.0, name: 0.5}))
+    weights = after_two_rounds_from_given_weights(
+        tiny(**{"distance_weight": 0.0, "mode_weight": 0.0, name: 0.5}), IMAGES
+    )
     assert np.abs(weights - plain_weights).max() > 1e-4

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounds import after_two_rounds
 
 import ganzoo
 from ganzoo.errors import InputError
@@ -82,9 +83,7 @@ def test_a_penalty_is_one_of_packs():
 
 
 def weights_after_two_rounds(game) -> np.ndarray:
-    for _ in range(2):
-        game.train_step(tf.constant(IMAGES))
-    return np.concatenate([w.ravel() for player in game.players for w in getattr(game, player).get_weights()])
+    return after_two_rounds(game, IMAGES)
 
 
 @pytest.mark.parametrize("penalty", [None, "interpolates"])

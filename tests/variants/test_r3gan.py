@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounds import after_two_rounds
 
 from ganzoo.errors import InputError
 from ganzoo.variants import R3GAN
@@ -50,10 +51,7 @@ def test_the_penalty_is_half_gamma_times_r1_plus_r2():
 
 def weights_after_two_rounds(**settings) -> np.ndarray:
     game = R3GAN(image_shape=(2,), latent_dim=4, networks=DENSE, **settings)
-    game.compile({"name": "sgd", "learning_rate": 0.05}, run_eagerly=True)
-    for _ in range(2):
-        game.train_step(tf.constant(POINTS))
-    return np.concatenate([w.ravel() for p in game.players for w in getattr(game, p).get_weights()])
+    return after_two_rounds(game, POINTS)
 
 
 def test_weight_0_is_the_game_without_a_penalty_and_little_weight_nearly():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounds import after_two_rounds
 
 from ganzoo.errors import InputError
 from ganzoo.objectives import OBJECTIVES
@@ -85,10 +86,7 @@ def test_the_generator_is_not_regularised():
 
 def weights_after_two_rounds(cls, **settings) -> np.ndarray:
     made = cls(image_shape=(2,), latent_dim=4, networks={"generator": DENSE, "discriminator": DENSE}, **settings)
-    made.compile({"name": "sgd", "learning_rate": 0.05}, run_eagerly=True)
-    for _ in range(2):
-        made.train_step(tf.constant(REAL))
-    return np.concatenate([w.ravel() for p in made.players for w in getattr(made, p).get_weights()])
+    return after_two_rounds(made, REAL)
 
 
 def test_weight_0_is_the_plain_game_and_little_weight_nearly():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounds import after_two_rounds
 
 from ganzoo.errors import InputError
 from ganzoo.gan import GAN
@@ -99,10 +100,7 @@ def test_a_penalty_counts_in_the_unrolled_steps(bilinear):
 
 def weights_after_two_rounds(cls, objective="minimax", **settings) -> np.ndarray:
     game = cls(image_shape=(2,), latent_dim=3, networks=DENSE, objective=objective, simultaneous=True, **settings)
-    game.compile(SGD, run_eagerly=True)
-    for _ in range(2):
-        game.train_step(tf.constant(POINTS))
-    return np.concatenate([w.ravel() for p in game.players for w in getattr(game, p).get_weights()])
+    return after_two_rounds(game, POINTS)
 
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating", "hinge", "wasserstein"])
