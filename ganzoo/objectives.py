@@ -104,14 +104,38 @@ class Divergence(NamedTuple):
 
 LOG_2 = math.log(2.0)
 # f is u log u; -log u; (u - 1)^2; (sqrt(u) - 1)^2; |u - 1| / 2; u log u - (u + 1) log((u + 1) / 2).
+# One lambda a line: AutoGraph finds a lambda by its line and arguments, and warns of a second.
 DIVERGENCES = {
-    "forward_kl": Divergence(tf.identity, lambda a: _exp(a - 1.0), lambda a: _exp(a - 1.0)),
-    "reverse_kl": Divergence(lambda a: -_exp(-a), lambda a: a - 1.0, tf.ones_like),
-    "pearson": Divergence(tf.identity, lambda a: tf.square(a) / 4.0 + a, lambda a: 0.5 * tf.ones_like(a)),
-    "squared_hellinger": Divergence(lambda a: 1.0 - _exp(-a), lambda a: _exp(a) - 1.0, lambda a: 2.0 * _exp(a)),
-    # Its f* is linear: noise costs nothing.
-    "total_variation": Divergence(lambda a: 0.5 * tf.tanh(a), lambda a: 0.5 * tf.tanh(a), None),
-    "js": Divergence(lambda a: LOG_2 - tf.nn.softplus(-a), lambda a: tf.nn.softplus(a) - LOG_2, tf.sigmoid),
+    "forward_kl": Divergence(
+        output=tf.identity,
+        conjugate=lambda a: _exp(a - 1.0),
+        curvature=lambda a: _exp(a - 1.0),
+    ),
+    "reverse_kl": Divergence(
+        output=lambda a: -_exp(-a),
+        conjugate=lambda a: a - 1.0,
+        curvature=tf.ones_like,
+    ),
+    "pearson": Divergence(
+        output=tf.identity,
+        conjugate=lambda a: tf.square(a) / 4.0 + a,
+        curvature=lambda a: 0.5 * tf.ones_like(a),
+    ),
+    "squared_hellinger": Divergence(
+        output=lambda a: 1.0 - _exp(-a),
+        conjugate=lambda a: _exp(a) - 1.0,
+        curvature=lambda a: 2.0 * _exp(a),
+    ),
+    "total_variation": Divergence(
+        output=lambda a: 0.5 * tf.tanh(a),
+        conjugate=lambda a: 0.5 * tf.tanh(a),
+        curvature=None,  # f* is linear: noise costs nothing
+    ),
+    "js": Divergence(
+        output=lambda a: LOG_2 - tf.nn.softplus(-a),
+        conjugate=lambda a: tf.nn.softplus(a) - LOG_2,
+        curvature=tf.sigmoid,
+    ),
 }
 
 OBJECTIVES = {

@@ -215,3 +215,12 @@ def test_the_wasserstein_loss_of_two_points_is_their_distance_under_the_steepest
         np.testing.assert_allclose(value, -steepness * abs(distance), rtol=1e-12)
     for gentler in np.linspace(-1, 1, 9):
         assert wasserstein(one(gentler * distance), one(0)) >= -abs(distance)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_autograph_finds_every_function(objective):
+    """Where it does not, it warns the user in every training."""
+    parts = [*OBJECTIVES[objective], *DIVERGENCES.get(objective, ())]
+    for function in parts:
+        if getattr(function, "__name__", "") == "<lambda>":
+            tf.autograph.to_graph(function)
