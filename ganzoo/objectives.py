@@ -59,7 +59,7 @@ def linear(fake: Scores) -> tf.Tensor:
 
 
 def least_squares(fake_code: float, real_code: float, target: float) -> Objective:
-    """Returns the losses that draw scores to codes (Mao et al. 2016, arXiv:1611.04076, eq. 2).
+    """Returns the losses that draw scores to codes (Mao et al. 2016, arXiv:1611.04076).
 
     D: E[(a(x) - real_code)^2] / 2 + E[(a(G(z)) - fake_code)^2] / 2. G: E[(a(G(z)) - target)^2] / 2, which at the
     optimal D is a Pearson chi-square divergence where real_code - target = 1 and real_code - fake_code = 2.
@@ -92,7 +92,7 @@ class Divergence(NamedTuple):
     def objective(self, saddle: bool = False) -> Objective:
         """Returns the game on F = E[T(x)] - E[f*(T(G(z)))], whose maximum over D is D_f.
 
-        D maximises F. G maximises E[T(G(z))] (section 3.2), or with `saddle` minimises F (eq. 6).
+        D maximises F. G maximises E[T(G(z))] (section 3.2), or with `saddle` minimises F.
         """
         generator = self.conjugate if saddle else self.output
         return Objective(

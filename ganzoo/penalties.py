@@ -55,7 +55,7 @@ def author_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float |
 
 
 def gaussian_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float | None = None) -> tf.Tensor:
-    """Returns real + N(0, c I), as DRAGAN's paper prints it (Kodali et al. 2018, section 2.3).
+    """Returns real + N(0, c I), as DRAGAN's paper prints it (Kodali et al. 2018, section 2.4).
 
     `scale` is the variance c in squared grey levels of 0..255, about 10 in the paper.
     """

@@ -51,7 +51,7 @@ def frechet_distance(features_a: ArrayLike, features_b: ArrayLike) -> float:
         features_b: [M, D], M >= 2; fewer rows than D are allowed.
 
     Source:
-        Heusel et al. 2017, arXiv:1706.08500, equation 6; Dowson and Landau 1982.
+        Heusel et al. 2017, arXiv:1706.08500; Dowson and Landau 1982.
     """
     a, b = _matrix(features_a, "features_a", least=2), _matrix(features_b, "features_b", least=2)
     if a.shape[1] != b.shape[1]:
@@ -107,7 +107,7 @@ def modes_covered(points: ArrayLike, modes: ArrayLike, standard_deviation: float
         reach: In standard deviations.
 
     Source:
-        Srivastava et al. 2017 (VEEGAN), arXiv:1705.07761, section 4.1.
+        Srivastava et al. 2017 (VEEGAN), arXiv:1705.07761, for its synthetic mixtures.
     """
     mode, distance = _nearest_modes(points, modes)
     return len(np.unique(mode[distance <= reach * standard_deviation]))
@@ -133,7 +133,7 @@ def reverse_kl(points: ArrayLike, modes: ArrayLike) -> float:
         modes: [K, D].
 
     Source:
-        Metz et al. 2017 (unrolled GAN), arXiv:1611.02163, section 3.3, there on stacked MNIST.
+        Metz et al. 2017 (unrolled GAN), arXiv:1611.02163, there on stacked MNIST.
     """
     mode, _ = _nearest_modes(points, modes)
     shares = np.bincount(mode, minlength=len(modes)) / len(mode)

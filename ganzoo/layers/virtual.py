@@ -59,7 +59,7 @@ class VirtualBatchNormalization(keras.layers.Layer):
     Shapes: [n, ..., C] to the same. A further row is normalised by the mean and variance of the reference and
     itself, in which it weighs 1 / (reference_size + 1); so it depends on no other row. The reference is normalised
     by its own statistics. Training and inference are alike, there are no moving averages. Float32 under any policy.
-    Source: Salimans et al. 2016 (arXiv:1606.03498), section 3.4; weights and reference rows as in its authors' code.
+    Source: Salimans et al. 2016 (arXiv:1606.03498), section 3.5; weights and reference rows as in its authors' code.
     """
 
     def __init__(self, reference_size: int, epsilon: float = 2e-5, **kwargs):

@@ -74,7 +74,7 @@ def began_autoencoder(
         seed: of the initial weights.
         name: of the model.
 
-    Source: Berthelot et al. 2017, arXiv:1703.10717, section 3.5 and figure 1.
+    Source: Berthelot et al. 2017, arXiv:1703.10717.
     """
     make = Layers("lecun_normal", seed)
     images = keras.Input(image_shape, name="images")

@@ -27,7 +27,7 @@ class AffineFlow(keras.Model):
         seed: of the initial weights.
         name, dtype, trainable: of `keras.Model`.
 
-    Source: Dinh et al. 2017, arXiv:1605.08803, eqs. 7 and 8; tanh as in its section 3.7, without a learned scale.
+    Source: Dinh et al. 2017, arXiv:1605.08803: affine coupling layers; tanh as there, without a learned scale.
     """
 
     def __init__(

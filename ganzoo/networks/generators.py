@@ -125,7 +125,7 @@ def began(
     upsampling between; then a linear 3x3 convolution. No norm. Weights are LeCun normal, which the paper does not
     say. While it trains nothing bounds its values; outside of training they are clipped to [-1, 1].
 
-    Source: Berthelot et al. 2017, arXiv:1703.10717, section 3.5 and figure 1.
+    Source: Berthelot et al. 2017, arXiv:1703.10717.
     """
     make = Layers("lecun_normal", seed)
     latent = keras.Input((latent_dim,), name="latent")

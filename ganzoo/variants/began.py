@@ -44,7 +44,7 @@ class BEGAN(GAN):
         convergence: E_x L(x) + |gamma E_x L(x) - E_z L(G)|
 
     Source: Berthelot, Schumm & Metz 2017, "BEGAN: boundary equilibrium generative adversarial networks",
-        https://arxiv.org/abs/1703.10717, sections 3.3 to 3.5.
+        https://arxiv.org/abs/1703.10717, sections 3.3 and 3.4.
 
     Paper: z ~ U(-1, 1)^64 and a code of 64, gamma 0.3 to 0.7, lambda_k 0.001, batch 16; Adam, 5e-5 to 1e-4,
         halved when the convergence measure stalls; both players once a batch, from the same weights.

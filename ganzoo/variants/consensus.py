@@ -38,7 +38,8 @@ class Consensus(GAN):
         G: L_G + gamma/2 ||v||^2, L_G = E_z sp(-a(G))
         v = (d L_D / d D, d L_G / d G), both players' weights; each descends its own with respect to its weights
 
-    Source: Mescheder, Nowozin & Geiger 2017, "The numerics of GANs", https://arxiv.org/abs/1705.10461, section 4.
+    Source: Mescheder, Nowozin & Geiger 2017, "The numerics of GANs", https://arxiv.org/abs/1705.10461;
+        https://github.com/LMescheder/TheNumericsOfGANs.
 
     Paper: RMSprop 1e-4 over the weights of both players, taken at the same weights, gamma 10 (0.1 in one of the
         published scripts), batch 64, z ~ N(0, I)^256, DCGAN networks without batch norm of 3 or 4 layers and width

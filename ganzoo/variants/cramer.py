@@ -50,7 +50,7 @@ class CramerGAN(GAN):
         G: E ||h(x) - h(G)|| + E ||h(x) - h(G')|| - E ||h(G) - h(G')||
 
     Source: Bellemare et al. 2017, "The Cramer distance as a solution to biased Wasserstein gradients",
-        https://arxiv.org/abs/1705.10743, algorithm 1.
+        https://arxiv.org/abs/1705.10743.
 
     Paper: lambda 10, five critic updates a round, features of 256, Adam 1e-4 (0.5, 0.9), z ~ N(0, I).
 

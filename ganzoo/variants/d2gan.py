@@ -47,7 +47,7 @@ class D2GAN(GAN):
         G: -E_z d1(G) + beta E_z log d2(G)
 
     Source: Nguyen et al. 2017, "Dual discriminator generative adversarial nets",
-        https://arxiv.org/abs/1709.03831, eq. (1).
+        https://arxiv.org/abs/1709.03831.
 
     Paper: Adam 2e-4, batch 64, alpha and beta tuned per data set among small numbers, 0.01 to 0.2; both 1 in the
         authors' code for toy data (z ~ N(0, I)^256, batch 512).

@@ -41,15 +41,15 @@ class DFM(GAN):
         G: w_a E_z sp(-a(G)) + w_d E_z mean (f(G) - r(f(G)))^2, r(f(G)) fixed, without noise
 
     Source: Warde-Farley & Bengio 2017, "Improving generative adversarial networks with denoising feature matching",
-        https://openreview.net/forum?id=S1X7nhsxl, eqs. (3) to (5).
+        https://openreview.net/forum?id=S1X7nhsxl, eqs. (4) and (5).
 
-    Paper: Adam 1e-4 (beta_1 0.5), sigma 1 throughout, a denoiser of ten dense layers of 2,048 units with batch norm
-        on all but the last, all players stepped on one batch from the same weights.
+    Paper: Adam 1e-4 (beta_1 0.5), sigma 1 throughout, a dense denoiser with batch norm on all but its output (for
+        ImageNet ten hidden layers of 2,048 ReLUs), which learns beside the other players.
 
     Deviation: eq. (5) prints the corrupted features as the denoiser's target; they are the clean ones, as its author
-        confirmed. The text gives no weights: they are chainer-gan-lib's, 1 and 0.03, on a mean over features. The
-        discriminator is DCGAN's with 8,192 features, after their activation, where that library has 2,048,
-        before it.
+        confirmed. The text gives no weights: they are chainer-gan-lib's, 1 and 0.03, on a mean over features. So is the
+        denoiser: ten dense layers with its output, leaky ReLU. The discriminator is DCGAN's with 8,192 features,
+        after their activation, where that library has 2,048, before it.
 
     Elsewhere: one port has 0.03 on the adversarial and 1 on the denoising term.
     """

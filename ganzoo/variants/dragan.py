@@ -35,7 +35,7 @@ class DRAGAN(GAN):
         delta = u * std / 2 * U, u ~ U(0, 1) an example, U ~ U(0, 1) a pixel, std of the batch
 
     Source: Kodali et al. 2018, "On convergence and stability of GANs", https://arxiv.org/abs/1705.07215,
-        section 2.3 and algorithm 1.
+        section 2.4, eq. (1).
 
     Paper: lambda 10, k 1, one discriminator step, weights of DCGAN; Adam 1e-4 (0.5, 0.9), batch 128 on MNIST in
         the authors' notebook, the setting on CIFAR-10 is not given.

@@ -90,10 +90,10 @@ class EBGAN(_Energy):
         https://arxiv.org/abs/1609.03126, eqs. (1) and (2), section 2.3.
 
     Paper: Adam 1e-3 and margin 10 in the grid search on MNIST; z ~ U(-1, 1); with convolutions the optimizer of
-        DCGAN, margins 80 (CelebA) and 20 (LSUN) at 64x64. It has no score on CIFAR-10.
+        DCGAN. It has no score on CIFAR-10.
 
     Deviation: the paper's energy is a norm; here it is the mean squared error, whose gradient is smooth at 0. A margin
-        m of the norm over N values is m^2 / N here: 80 at 64x64x3 is 0.52. The margin stays as it is; the paper
+        m of the norm over N values is m^2 / N here: 80 at 64x64x3 would be 0.52. The margin stays as it is; the paper
         suggests to start large and let it decay. At 32x32 the networks are chainer-gan-lib's, the autoencoder
         mirrored from its discriminator and generator, without batch norm, which would couple the examples' energies.
 

@@ -23,7 +23,7 @@ from ganzoo.registry import register
 BEFORE = """
 Args:
     objective: `"{0}"`, G maximises the discriminator's output on fakes (section 3.2), or `"{0}_saddle"`, G minimises
-        what D maximises (eq. 6).
+        what D maximises.
     **settings: see `GAN`.
 
 Raises:

@@ -37,7 +37,8 @@ class HistoricalAveraging(GAN):
         section 3.3.
 
     Paper: lambda is not given; the term is shown to find equilibria of two-player games in few dimensions, where
-        gradient descent orbits, and is part of the CIFAR-10 model: Adam 3e-4 (0.5, 0.999), batch 100.
+        gradient descent orbits, and stands in for the labels in one of the CIFAR-10 models, of which the authors' code
+        has Adam 3e-4 (0.5, 0.999), batch 100.
 
     Deviation: lambda is ours. The mean begins with the initial weights, and counts a round as one step, however many
         steps a player takes in it.

@@ -42,7 +42,7 @@ class IMLE(GAN):
     Equations:
         G: E_x ||x - G(z_c(x))||^2 / d, c(x) = argmin_j ||x - G(z_j)||^2, held fixed, d the numbers of an example
 
-    Source: Li & Malik 2018, "Implicit maximum likelihood estimation", https://arxiv.org/abs/1809.09087, algorithm 1.
+    Source: Li & Malik 2018, "Implicit maximum likelihood estimation", https://arxiv.org/abs/1809.09087.
 
     Paper: in the authors' code for MNIST 10 samples an example, drawn anew every 5 epochs; Adam 1e-3 (0.5, 0.999),
         weight decay 1e-5, batch 64, z ~ N(0, I) of 64 numbers, four transposed convolutions with batch norm.

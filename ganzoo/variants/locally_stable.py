@@ -38,7 +38,7 @@ class LocallyStable(GAN):
         G: -E_z sp(a(G)) + eta ||d V / d D||^2, the norm over all weights of D
 
     Source: Nagarajan & Kolter 2017, "Gradient descent GAN optimization is locally stable",
-        https://arxiv.org/abs/1706.04156, section 4.
+        https://arxiv.org/abs/1706.04156, the gradient-based regulariser.
 
     Paper: eta 0.5 on eight Gaussians, in a dense generator 256-128-128-2 and discriminator 2-128-1, Adam 1e-4
         (0.5, 0.999), batch 512, up to 100,000 steps (the authors' code). The analysis has both players step at once.

@@ -45,7 +45,7 @@ class LossSensitiveGAN(GAN):
         G: E_z L(G)
 
     Source: Qi 2017, "Loss-sensitive generative adversarial networks on Lipschitz densities",
-        https://arxiv.org/abs/1701.06264; GLS-GAN: appendix D; the authors' code: https://github.com/guojunq/lsgan.
+        https://arxiv.org/abs/1701.06264, GLS-GAN included; the authors' code: https://github.com/guojunq/lsgan.
 
     Paper: in the code Adam 1e-4 (beta_1 0.5), batch 64, z ~ U(-1, 1)^100, networks of DCGAN, gamma 0 (unconditional);
         lambda 2e-4 at 64x64x3, 8e-4 in its conditional script at 32x32x3: 2.4576 over the number of values in both.

@@ -29,8 +29,7 @@ class LSGAN(GAN):
         D: E_x (a(x) - b)^2 / 2 + E_z (a(G) - a0)^2 / 2
         G: E_z (a(G) - c)^2 / 2
 
-    Source: Mao et al. 2016, "Least squares generative adversarial networks", https://arxiv.org/abs/1611.04076,
-        eq. 2, (8) and (9).
+    Source: Mao et al. 2016, "Least squares generative adversarial networks", https://arxiv.org/abs/1611.04076.
 
     Paper: codes (0, 1, 1) in the authors' code, for LSUN at 112x112: Adam 1e-3 (0.5, 0.999), batch 64,
         z ~ U(-1, 1)^1024, batch norm in both networks; 2e-4 for their characters. No sigmoid.

@@ -39,16 +39,16 @@ class MDGAN(GAN):
         G: E_z sp(-a(G)) + E_x [lambda1 mean (x - G(E(x)))^2 + lambda2 sp(-a(G(E(x))))]
 
     Source: Che et al. 2016, "Mode regularized generative adversarial networks", https://arxiv.org/abs/1612.02136,
-        section 3.2 (Reg-GAN).
+        Reg-GAN.
 
-    Paper: networks of DCGAN; lambda 0.2 and 0.4, the winners of a grid search on MNIST.
+    Paper: networks of DCGAN.
 
     Deviation: the paper prints + lambda2 log D(G(E(x))) in what G and E minimise, which would punish good
-        reconstructions; its stated aim asks for the minus that is here. Adam 2e-4 (0.5, 0.999), batch 128, the scale of
-        the distance and z ~ N(0, I), which an encoder with a linear output can reach, are our choice. The paper's
-        second form, MDGAN, with a manifold step and a diffusion step that have a discriminator each, is left out.
-        The encoder has the discriminator's layers and steps with it. The running statistics of the generator's batch
-        norm, by which it samples, see codes of both kinds.
+        reconstructions; its stated aim asks for the minus that is here. Both lambdas, Adam 2e-4 (0.5, 0.999), batch
+        128, the scale of the distance and z ~ N(0, I), which an encoder with a linear output can reach, are our
+        choice. The paper's second form, MDGAN, with a manifold step and a diffusion step that have a discriminator
+        each, is left out. The encoder has the discriminator's layers and steps with it. The running statistics of
+        the generator's batch norm, by which it samples, see codes of both kinds.
 
     Elsewhere: a popular port has the printed sign, the error summed over pixels, and 0.01 for both weights.
     """

@@ -31,13 +31,15 @@ class PacGAN(GAN):
         G: E_z sp(-a(G_1, ..., G_m))
 
     Source: Lin et al. 2018, "PacGAN: the power of two samples in generative adversarial networks",
-        https://arxiv.org/abs/1712.04086, section 2.
+        https://arxiv.org/abs/1712.04086; https://github.com/fjxmlzn/PacGAN.
 
     Paper: any loss, any networks; only the first layer of the discriminator grows. Stacked MNIST: DCGAN with Adam 2e-4
-        (0.5, 0.999), z ~ U(-1, 1)^100, 64 packs a batch. Ring and grid: Adam 1e-4 (beta_1 0.8), 100 packs.
+        (0.5, 0.999), z ~ U(-1, 1)^100, 64 packs a batch, two generator steps a round. Ring and grid: Adam 1e-4
+        (beta_1 0.8), 100 packs.
 
-    Deviation: a batch is counted in images, not in packs, so 128 images are the paper's 64 packs of 2. The order in a
-        pack matters to the discriminator, as in the paper. The networks are DCGAN's at 32x32.
+    Deviation: a batch is counted in images, not in packs, so 128 images are the paper's 64 packs of 2. The
+        generator steps once. The order in a pack matters to the discriminator, as in the paper. The networks are
+        DCGAN's at 32x32.
     """
 
     pack_size: PositiveInt = 2

@@ -35,17 +35,19 @@ class R3GAN(GAN):
         G: E sp(-(a(G) - a(x)))
 
     Source: Huang et al. 2024, "The GAN is dead; long live the GAN! A modern GAN baseline",
-        https://arxiv.org/abs/2501.05441, section 2; https://github.com/brownvc/R3GAN.
+        https://arxiv.org/abs/2501.05441, eqs. (2) and (3); https://github.com/brownvc/R3GAN.
 
-    Paper: on CIFAR-10 batch 512, Adam with beta_1 0, z ~ N(0, I) of 64 numbers; over the run gamma falls from 2 to
-        0.2, the learning rate from 2e-4 to 5e-5 and beta_2 rises from 0.9 to 0.99, by cosines; augmentation that
-        grows; both networks of residual blocks (1x1, grouped 3x3, 1x1 convolutions, leaky ReLU, bilinear resampling)
-        without normalisation, whose last convolutions start at 0 (Fixup); an averaged generator.
+    Paper: on CIFAR-10 batch 512, Adam with beta_1 0, z ~ N(0, I) of 64 numbers; over the first 20 of 250 million
+        images gamma falls from 0.05 to 0.005 (on faces at 64x64 from 2 to 0.2), the learning rate from 2e-4 to 5e-5,
+        and beta_2 rises from 0.9 to 0.99, by cosines; augmentation that grows; both networks of residual blocks
+        (1x1, grouped 3x3, 1x1 convolutions, leaky ReLU, bilinear resampling) without normalisation, whose last
+        convolutions start at 0 (Fixup); an averaged generator.
 
-    Deviation: the networks are small stand-ins. The discriminator is `resnet`: residual, no normalisation, but two
-        convolutions a block, ReLU, and He uniform weights; the generator is that of `dcgan` without batch norm, with
-        no residual path. Nothing is scheduled: gamma, rates and betas stay. Classes are not used (the paper's
-        CIFAR-10 figure is class-conditional).
+    Deviation: gamma is 2. The paper writes one value for both players; the generator's loss here, which does not
+        saturate, is that of its code. The networks are small stand-ins. The discriminator is `resnet`: residual, no
+        normalisation, but two convolutions a block, ReLU, and He uniform weights; the generator is that of `dcgan`
+        without batch norm, with no residual path. Nothing is scheduled: gamma, rates and betas stay. Classes are not
+        used (the paper's CIFAR-10 figure is class-conditional).
     """
 
     objective: Fixed = None

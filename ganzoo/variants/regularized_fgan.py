@@ -45,7 +45,7 @@ class RegularizedFGAN(GAN):
         gamma = gamma_0 0.01^(round / steps)
 
     Source: Roth et al. 2017, "Stabilizing training of generative adversarial networks through regularization",
-        https://arxiv.org/abs/1705.09367, sections 2.4 and 3; https://github.com/rothk/Stabilizing_GANs.
+        https://arxiv.org/abs/1705.09367; https://github.com/rothk/Stabilizing_GANs.
 
     Paper: DCGAN's networks and Adam 2e-4 (0.5, 0.999); gamma 0.1, or from 2 falling to a hundredth over the run.
 

@@ -34,7 +34,7 @@ class Relativistic(GAN):
         c(x) = a(x) - E_z a(G), e(G) = a(G) - E_x a(x)
 
     Source: Jolicoeur-Martineau 2018, "The relativistic discriminator: a key element missing from standard GAN",
-        https://arxiv.org/abs/1807.00734, section 4, algorithm 2.
+        https://arxiv.org/abs/1807.00734, the relativistic average discriminator.
 
     Paper: on CIFAR-10 Adam 2e-4 (0.5, 0.999), batch 32, one discriminator step, a convolutional discriminator with
         spectral normalisation.

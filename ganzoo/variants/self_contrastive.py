@@ -41,7 +41,7 @@ class SelfContrastive(GAN):
         c a copy of q that is taken anew before every step and held fixed, C = C(z) its samples
 
     Source: Goodfellow 2014, "On distinguishability criteria for estimating generative models",
-        https://arxiv.org/abs/1412.6515: self-contrastive estimation, claim (i) of the abstract.
+        https://arxiv.org/abs/1412.6515, self-contrastive estimation.
 
     Paper: theory alone, without an experiment.
 

@@ -31,7 +31,7 @@ class VirtualBatchNorm(GAN):
         in G: (h - m) / sqrt(v + epsilon), m and v of n reference latents, n / (n + 1), and h itself, 1 / (n + 1)
 
     Source: Salimans et al. 2016, "Improved techniques for training GANs", https://arxiv.org/abs/1606.03498,
-        section 3.4.
+        section 3.5.
 
     Paper: in the generator alone, for its cost of two passes; the optimizer is not given.
 
