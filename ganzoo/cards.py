@@ -39,7 +39,7 @@ def paper(name: str) -> Paper:
     """Returns the paper of a variant: the first that its `Source` names."""
     source = " ".join(sections(name)["Source"].split())
     authors, year = re.match(r"(.*?),? (\d{4})", source).groups()
-    return Paper(authors, int(year), re.search(r"https://[^\s;,]+", source).group().rstrip("."))
+    return Paper(authors, int(year), re.search(r"https://[^\s;,]+", source).group().rstrip(".:"))
 
 
 @functools.cache
