@@ -43,11 +43,11 @@ class R3GAN(GAN):
         (1x1, grouped 3x3, 1x1 convolutions, leaky ReLU, bilinear resampling) without normalisation, whose last
         convolutions start at 0 (Fixup); an averaged generator.
 
-    Deviation: gamma is 2, on CIFAR-10 (recipe `r3gan`) 0.05. The paper writes one value for both players; the generator's loss here, which does not
-        saturate, is that of its code. The networks are small stand-ins. The discriminator is `resnet`: residual, no
-        normalisation, but two convolutions a block, ReLU, and He uniform weights; the generator is that of `dcgan`
-        without batch norm, with no residual path. Nothing is scheduled: gamma, rates and betas stay. Classes are not
-        used (the paper's CIFAR-10 figure is class-conditional).
+    Deviation: gamma is 2, on CIFAR-10 (recipe `r3gan`) 0.05. The paper writes one value for both players; the
+        generator's loss here, which does not saturate, is that of its code. The networks are small stand-ins. The
+        discriminator is `resnet`: residual, no normalisation, but two convolutions a block, ReLU, and He uniform
+        weights; the generator is that of `dcgan` without batch norm, with no residual path. Nothing is scheduled:
+        gamma, rates and betas stay. Classes are not used (the paper's CIFAR-10 figure is class-conditional).
     """
 
     objective: Fixed = None
