@@ -93,6 +93,17 @@ def test_pooled_residual_critic_has_as_many_weights_as_wgan_gps():
     assert round(count / 1e6, 2) == 1.05
 
 
+@pytest.mark.parametrize("width", [4, 16])
+@pytest.mark.parametrize("options", [{}, {"activation": "selu"}])
+def test_signals_pass_dcgans_networks_without_norm(width, options):
+    spec = {"architecture": "dcgan", "width": width, "normalized": False, **options}
+    shape, latent_dim = (16, 16, 1), 8
+    images = network("generator", spec, shape, latent_dim, 0)(normal(64, latent_dim)).numpy()
+    scores = network("discriminator", spec, shape, latent_dim, 0)(normal(64, *shape)).numpy()
+    assert images.std(axis=0).mean() > 0.02
+    assert 0.02 < scores.std() < 10
+
+
 # Residual blocks.
 
 

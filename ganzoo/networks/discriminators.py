@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from ganzoo.layers import MinibatchDiscrimination
-from ganzoo.networks.blocks import Activation, Layers
+from ganzoo.networks.blocks import Activation, Layers, dcgan_layers
 from ganzoo.settings import NonNegativeInt, PositiveInt
 
 
@@ -49,8 +49,9 @@ def dcgan(
     Args:
         image_shape: (H, W, C).
         width: filters of the first convolution.
-        activation: with `"selu"` weights are LeCun normal, which its fixed point needs; else N(0, 0.02^2).
-        normalized: batch norm; leave it out with SELU and with gradient penalties.
+        activation: with `"selu"` weights are LeCun normal, which its fixed point needs.
+        normalized: batch norm; leave it out with SELU and with gradient penalties. Weights are N(0, 0.02^2) with it
+            or with spectral norm, He uniform without both (chainer-gan-lib keeps 0.02, which loses the signal).
         spectral: spectral normalisation of every convolution and dense layer.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
@@ -60,8 +61,7 @@ def dcgan(
 
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
-    selu = activation == "selu"
-    make = Layers("lecun_normal", seed, spectral) if selu else Layers("normal", seed, spectral, stddev=0.02)
+    make = dcgan_layers(activation, normalized, seed, spectral)
     images = keras.Input(image_shape, name="images")
     features = dcgan_encoded(images, width, activation, normalized, make)
     return scored(images, features, (minibatch_kernels, minibatch_dim), outputs, make, name)

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from ganzoo.layers import Clipped, ReferenceBatch, WithoutReference
-from ganzoo.networks.blocks import Activation, Layers
+from ganzoo.networks.blocks import Activation, Layers, dcgan_layers
 from ganzoo.settings import NonNegativeInt, PositiveInt
 
 
@@ -25,12 +25,12 @@ def dcgan(
 
     A dense layer, three transposed 4x4 convolutions of stride 2, one 3x3; batch norm and ReLU between, tanh
     at the end; weights N(0, 0.02^2). 3.83 M weights at 32x32x3, width 64, latent_dim 128. Sizes that are no
-    multiple of 8 start from the ceiling and are cropped. `normalized=False` leaves batch norm out;
-    `reference_size` above 0 makes it virtual batch norm with a reference batch of so many latents.
+    multiple of 8 start from the ceiling and are cropped. `normalized=False` leaves batch norm out, and weights are
+    He uniform; `reference_size` above 0 makes it virtual batch norm with a reference batch of so many latents.
 
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
-    make = Layers("normal", seed, stddev=0.02)
+    make = dcgan_layers(activation, normalized, seed)
     latent = keras.Input((latent_dim,), name="latent")
     x = dcgan_decoded(latent, image_shape, width, activation, normalized, make, reference_size if normalized else 0)
     # float32 under any precision policy: pixels need more than bfloat16's eight bits.
