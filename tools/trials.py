@@ -90,6 +90,8 @@ def page(results: dict) -> str:
             of = found.get(part)
             cells += [f"{of[m]:.3g}" for m in metrics] if of else ["-"] * len(metrics)
         rows.append(f"| {' | '.join(cells)} |")
+    missing = sorted(set(ganzoo.list_models()) - set(results))
+    rows += ["", f"Not tried yet: {', '.join(f'`{name}`' for name in missing)}."] if missing else []
     return "\n".join(rows) + "\n"
 
 
