@@ -41,7 +41,7 @@ networks.generator = { architecture = "mlp", width = 4 }
 networks.discriminator = { architecture = "mlp", width = 4 }
 """
 # Has all that a round can depend on: batch norm, noise of every kind, several batches, a schedule; unsound as a game.
-rich = pytest.mark.filterwarnings("ignore::ganzoo.composition.UnsoundWarning")
+unsound = pytest.mark.filterwarnings("ignore::ganzoo.composition.UnsoundWarning")
 RICH = """
 discriminator_steps = 2
 penalty = "author_noise"
@@ -196,7 +196,7 @@ def test_killed_run_ends_as_a_straight_one(tmp_path, in_process, state):
     assert_same_files(*folders)
 
 
-@rich
+@unsound
 @pytest.mark.long
 def test_run_killed_twenty_times_ends_as_a_straight_one(tmp_path, in_process, state):
     kills = [
@@ -211,7 +211,7 @@ def test_run_killed_twenty_times_ends_as_a_straight_one(tmp_path, in_process, st
     assert_same_files(*folders)
 
 
-@rich
+@unsound
 @pytest.mark.long
 def test_run_made_longer_between_checkpoints_ends_as_a_longer_one(tmp_path, in_process, state):
     """In its weights: the means in the history end where the shorter run ended."""

@@ -69,8 +69,9 @@ class Layers:
 def dcgan_layers(activation: str, normalized: bool, seed: int, spectral: bool = False) -> Layers:
     """Returns what makes the layers of a DCGAN: weights N(0, 0.02^2) where a norm sets the scale after them.
 
-    Without one these would lose the signal, the faster the narrower the network: seven layers of width 16 leave
-    1e-4 of it. There weights are He uniform; with SELU LeCun normal, which its fixed point needs.
+    Without one these would lose the signal, the faster the narrower the network: on images of N(0, 1) the scores of a
+    discriminator of width 16 have a standard deviation of 7e-6. There weights are He uniform (0.3); with SELU LeCun
+    normal, which its fixed point needs.
     """
     if activation == "selu":
         return Layers("lecun_normal", seed, spectral)

@@ -51,7 +51,7 @@ def dcgan(
         width: filters of the first convolution.
         activation: with `"selu"` weights are LeCun normal, which its fixed point needs.
         normalized: batch norm; leave it out with SELU and with gradient penalties. Weights are N(0, 0.02^2) with it
-            or with spectral norm, He uniform without both (chainer-gan-lib keeps 0.02, which loses the signal).
+            or with spectral norm, He uniform without both, see `dcgan_layers`.
         spectral: spectral normalisation of every convolution and dense layer.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
