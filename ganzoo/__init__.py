@@ -1,9 +1,10 @@
 """ganzoo: the model zoo of generative adversarial networks for Keras 3 and TensorFlow."""
 
-from ganzoo import callbacks, data
+from ganzoo import callbacks, data, evaluation
 from ganzoo.cards import spec
 from ganzoo.config import Recipe, build, list_recipes, load_recipe
 from ganzoo.errors import InputError
+from ganzoo.evaluation import compare, evaluate
 from ganzoo.exporting import export, export_run
 from ganzoo.gan import GAN
 from ganzoo.registry import list_models, register
@@ -17,7 +18,10 @@ __all__ = [
     "Recipe",
     "build",
     "callbacks",
+    "compare",
     "data",
+    "evaluate",
+    "evaluation",
     "export",
     "export_run",
     "list_models",

@@ -1,7 +1,7 @@
 """Samples by row: image `index` of `seed` is the same whoever draws it, and however many are drawn at once."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -13,13 +13,23 @@ from ganzoo.progress import shown
 BATCH = 64
 
 
+Sampler = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def sample_batches(sample: Sampler, n: int, seed: int = 0, *, truncation: float = math.inf) -> Iterator[np.ndarray]:
+    """Yields the images 0 to n - 1 of a seed in batches of `BATCH`, the last cut; arguments as of `samples`."""
+    if n < 1:
+        raise InputError(f"n={n}: nothing to sample; give 1 or more")
+    if not truncation > 0:
+        raise InputError(f"truncation={truncation}: give standard deviations above 0, or inf for all")
+    for start in range(0, n, BATCH):
+        index = tf.range(start, start + BATCH, dtype=tf.int64)
+        batch = sample(tf.zeros_like(index) + seed, index, tf.fill([BATCH], float(truncation)))
+        yield batch[: n - start].numpy()
+
+
 def samples(
-    sample: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
-    n: int,
-    seed: int = 0,
-    *,
-    truncation: float = math.inf,
-    progress: bool = False,
+    sample: Sampler, n: int, seed: int = 0, *, truncation: float = math.inf, progress: bool = False
 ) -> np.ndarray:
     """Returns the images 0 to n - 1 of a seed, uint8 [n, H, W, C] (points float32 [n, D]).
 
@@ -33,17 +43,8 @@ def samples(
     Raises:
         InputError: if `n` or `truncation` is impossible.
     """
-    if n < 1:
-        raise InputError(f"n={n}: nothing to sample; give 1 or more")
-    if not truncation > 0:
-        raise InputError(f"truncation={truncation}: give standard deviations above 0, or inf for all")
-    batches = []
-    starts = range(0, n, BATCH)
-    for start in shown(starts, "sampling", len(starts)) if progress else starts:
-        index = tf.range(start, start + BATCH, dtype=tf.int64)
-        batch = sample(tf.zeros_like(index) + seed, index, tf.fill([BATCH], float(truncation)))
-        batches.append(batch[: n - start].numpy())
-    return np.concatenate(batches)
+    batches = sample_batches(sample, n, seed, truncation=truncation)
+    return np.concatenate(list(shown(batches, "sampling", -(-n // BATCH)) if progress else batches))
 
 
 def slerp(start: np.ndarray, end: np.ndarray, fractions: np.ndarray) -> np.ndarray:

@@ -1,27 +1,59 @@
-"""Scores a SavedModel and writes the record.
+"""Scores a generator, or any set of images, and writes the record; prints tables of records.
 
-ganzoo evaluate --model=saved_models/dual_d_selu_digits --output=score.json
+ganzoo evaluate --model=saved_models/dual_d_selu_digits
+ganzoo evaluate --model=cifar10@test --dataset=cifar10 --split=train --metrics=inception_score,fid,kid
+ganzoo evaluate --records=a.json,b.json
 """
 
 from absl import flags
 
 from ganzoo import evaluation
+from ganzoo.errors import InputError
 
-MODEL = flags.DEFINE_string("model", None, "Folder of a SavedModel, or of its versions.", required=True)
+MODEL = flags.DEFINE_string("model", None, "SavedModel folder or its versions; folder of images; .npz; NAME@SPLIT.")
+RECORDS = flags.DEFINE_list("records", None, "Written records to print side by side, in place of a model.")
 DATASET = flags.DEFINE_string("dataset", None, "What to compare with; the model's own if not given.")
-SPLIT = flags.DEFINE_string("split", "test", "Held-out real images, as TFDS spells splits.")
+SPLIT = flags.DEFINE_string("split", "test", "Real images to compare with, as TFDS spells splits.")
+TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Another split, for floors and the search for copies.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
-SAMPLES = flags.DEFINE_integer("samples", 5000, "How many samples to score.")
+METRICS = flags.DEFINE_list("metrics", None, f"Of {', '.join(evaluation.METRICS)}.")
+SAMPLES = flags.DEFINE_integer("samples", None, "How many to score; 5000 of a generator, all of a set.")
 SEED = flags.DEFINE_integer("seed", 0, "Of the samples.")
-OUTPUT = flags.DEFINE_string("output", None, "JSON file for the record.")
+EVALUATOR = flags.DEFINE_string("evaluator", None, "classifier, of the data set itself, or inception.")
+INCEPTION_PATH = flags.DEFINE_string("inception_path", None, "SavedModel folder of the Inception graph.")
+RESIZING = flags.DEFINE_string("resizing", "graph", "Who resizes for Inception: graph, bilinear, bicubic.")
+ENGINE = flags.DEFINE_string("engine", "ganzoo", "Whose arithmetic: ganzoo's, or tfgan's own.")
+OUTPUT = flags.DEFINE_string("output", None, "JSON file for the record; beside a SavedModel if not given.")
 
 
 def main() -> None:
-    """Evaluates."""
+    """Evaluates, or prints records."""
+    if (MODEL.value is None) == (RECORDS.value is None):
+        raise InputError("give --model=, to evaluate it, or --records=, to print what was written")
+    if RECORDS.value:
+        show([evaluation.load_record(path) for path in RECORDS.value])
+        return
     record = evaluation.evaluate(
-        MODEL.value, DATASET.value, split=SPLIT.value, data_dir=DATA_DIR.value,
-        samples=SAMPLES.value, seed=SEED.value, records_path=OUTPUT.value,
+        MODEL.value, DATASET.value, split=SPLIT.value, train_split=TRAIN_SPLIT.value, data_dir=DATA_DIR.value,
+        metrics=METRICS.value, samples=SAMPLES.value, seed=SEED.value, evaluator=EVALUATOR.value,
+        inception_path=INCEPTION_PATH.value, resizing=RESIZING.value, engine=ENGINE.value,
     )  # fmt: skip
-    print(evaluation.table([record]))
-    if OUTPUT.value:
-        print(f"record: {OUTPUT.value}")
+    show([record])
+    path = OUTPUT.value or evaluation.record_path(MODEL.value, record)
+    if path:
+        print(f"record: {evaluation.save_record(record, path)}")
+
+
+def show(records: list[evaluation.ScoreRecord]) -> None:
+    """Prints a table of records, what to know of it, and how two like ones differ."""
+    print(evaluation.table(records))
+    for remark in evaluation.remarks(records):
+        print(f"* {remark}")
+    if len(records) == 2:
+        try:
+            differences = evaluation.compare(*records)
+        except InputError as error:
+            print(f"\n{error}")
+        else:
+            print("\nfirst less second:")
+            print("\n".join(f"  {metric}: {value:+.4g}" for metric, value in differences.items()))

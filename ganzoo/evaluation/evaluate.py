@@ -1,76 +1,109 @@
-"""From a SavedModel to a record of its scores: what is measured is what is served."""
+"""From whatever gives examples to a record of its scores; of a SavedModel, what is measured is what is served."""
 
 import hashlib
 import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ganzoo import data
 from ganzoo.data import Density, Examples
-from ganzoo.errors import InputError
-from ganzoo.evaluation.classifier_cache import cached_classifier
+from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation.density_scores import density_scores
-from ganzoo.evaluation.image_scores import Evaluator, memorisation_scores, network_scores
-from ganzoo.evaluation.records import ScoreRecord, save_record
-from ganzoo.exported import ExportedGenerator, open_generator
+from ganzoo.evaluation.evaluators import Evaluator, filled, in_domain
+from ganzoo.evaluation.inception import load_inception
+from ganzoo.evaluation.metrics import METRICS, Batch, Metric, Setting, named
+from ganzoo.evaluation.records import Score, ScoreRecord, save_record, short
+from ganzoo.evaluation.references import reference_for
+from ganzoo.evaluation.sources import Source, open_source
+from ganzoo.evaluation.tfgan import TFGAN_METRICS
+from ganzoo.exported import version_folder
+from ganzoo.progress import shown
+from ganzoo.sampling import BATCH
+
+EVALUATORS = ("classifier", "inception")
+ENGINES = ("ganzoo", "tfgan")
+DEFAULT_METRICS = ("classifier_score", "fid", "modes", "memorisation")
 
 
 def evaluate(
-    model: str | os.PathLike,
+    model: Any,
     dataset: str | None = None,
     *,
     split: str = "test",
-    train_split: str = "train",
+    train_split: str | None = "train",
     data_dir: str | os.PathLike | None = None,
-    samples: int = 5000,
+    metrics: Sequence[str] | None = None,
+    samples: int | None = None,
     seed: int = 0,
+    evaluator: str | None = None,
+    inception_path: str | os.PathLike | None = None,
+    resizing: str = "graph",
+    engine: str = "ganzoo",
     records_path: str | os.PathLike | None = None,
 ) -> ScoreRecord:
-    """Returns the scores of an exported generator, with the conditions they were measured under.
+    """Returns the scores of a generator or a set of images, with the conditions they were measured under.
 
-    Images are scored by a classifier of their own data set, trained and cached at first use (if there are
-    labels), and searched for copies of training images. Points are scored by the modes of their density.
+    Images are scored in the view of a classifier of their own data set, or of TF-GAN's Inception network; points by the
+    modes of their density. Memory does not grow with the number of examples.
 
     Args:
-        model: SavedModel folder `<name>/<version>`, or `<name>` for its newest version.
+        model: A SavedModel folder (`<name>/<version>`, or `<name>` for its newest version), a folder of images, an .npz
+            file, real data as `NAME@SPLIT`; a GAN, or any Keras model from latents N(0, I) [B, latent_dim] to images in
+            [-1, 1]; images uint8 [N, H, W, C] or points float [N, D]; what `ganzoo.data.load` returns.
         dataset: Registry name; by default the one that the model was trained on.
-        split: Real examples that were held out from training.
-        train_split: Real examples that the model was trained on.
+        split: Real examples to compare with.
+        train_split: Another split, for floors (the same score of real images), memorisation checks and, of a folder,
+            the classifier; None, or the same as `split`, for none of these.
         data_dir: Where the data lie; the data set's own default if None.
-        samples: Number of generated examples, untruncated.
-        seed: Of the generated examples, and of choices among the real ones.
+        metrics: Names in `METRICS`; by default the classifier score, FID, classes and memorisation. A density has its
+            own.
+        samples: Number of examples, untruncated; by default 5,000 of a generator, all of a fixed set.
+        seed: Of the generated examples, and of choices among real ones.
+        evaluator: `"classifier"`, of the data set itself, or `"inception"`; by default Inception where
+            `"inception_score"` or `inception_path` is given.
+        inception_path: SavedModel folder of the Inception network; by default TF-GAN's, from TF-Hub or its cache.
+        resizing: Who resizes images for Inception, see `load_inception`.
+        engine: `"ganzoo"`, or `"tfgan"`: TF-GAN's own functions compute scores, FID and KID, in memory.
         records_path: JSON file that the record is also written to.
 
     Raises:
-        InputError: If the model was not exported by ganzoo, or does not fit the data.
+        InputError: If the model gives no examples, or they do not fit the data, or a name is unknown.
     """
-    if samples < 2:
+    _check_names(metrics, evaluator, engine)
+    if samples is not None and samples < 2:
         raise InputError(f"samples={samples}: a score needs at least 2")
-    generator = open_generator(model)
-    dataset = _dataset_name(generator, dataset, split)
-    train, test = (_real(generator, dataset, each, data_dir) for each in (train_split, split))
-    generated = _generated(generator, samples, seed)
+    source = open_source(model)
+    count = source.number(samples)
+    dataset = dataset or source.origin.dataset
+    if dataset is None:
+        raise InputError(f"{source.name!r} names no data set that it was trained on; give dataset=")
+    test = _real(dataset, split, source, data_dir)
     if isinstance(test, Density):
         conditions = _density_conditions(test)
-        scores = density_scores(generated, test, seed)
+        _refuse_image_options(metrics, evaluator, inception_path)
+        scores = density_scores(np.concatenate(list(source.batches(count, seed))), test, seed)
     else:
-        conditions = _image_conditions(train, test)
-        scores = memorisation_scores(generated, train.images, test.images)
-        if train.labels is not None:
-            evaluator = cached_classifier(train, test)
-            conditions |= _evaluator_conditions(evaluator)
-            scores = network_scores(generated, train.images, test.images, evaluator, seed) + scores
-    manifest = generator.manifest
+        train = None if train_split in (None, split) else _real(dataset, train_split, source, data_dir)
+        plan = _plan(metrics, evaluator, inception_path, resizing, test, train, data_dir)
+        scores = _image_scores(source, count, plan, seed, engine)
+        conditions = _image_conditions(plan, source, engine)
     record = ScoreRecord(
         scores=tuple(scores),
-        **{key: getattr(manifest, key) for key in ("recipe", "variant", "step", "checkpoint", "averaged")},
-        training_seed=manifest.seed,
+        source=source.kind,
+        name=source.name,
+        **{key: getattr(source.origin, key) for key in ("recipe", "variant", "step", "checkpoint", "averaged")},
+        training_seed=source.origin.training_seed,
+        trained_on=source.origin.data_split if dataset == source.origin.dataset else None,
         seed=seed,
         dataset=test.name,
         split=split,
-        train_split=train_split,
         versions={name: version(name) for name in ("ganzoo", "tensorflow", "keras", "numpy")},
         created=datetime.now(UTC),
         **conditions,
@@ -80,28 +113,58 @@ def evaluate(
     return record
 
 
-def _dataset_name(generator: ExportedGenerator, dataset: str | None, split: str) -> str:
-    """Returns the data set asked for, or the model's own; refuses a split that the model was trained on."""
-    manifest = generator.manifest
-    dataset = dataset or manifest.dataset
-    if dataset is None:
-        raise InputError(f"{str(generator.path)!r} names no data set that it was trained on; give dataset=")
-    if dataset == manifest.dataset and split in (manifest.data_split or "").split("+"):
-        raise InputError(
-            f"split={split!r} of {dataset!r} is what the model was trained on, so it is not held out; "
-            "give another split"
-        )
-    return dataset
+def record_path(model: str | os.PathLike, record: ScoreRecord) -> Path | None:
+    """Returns where the record of a SavedModel's version lies: beside it, `<name>/<version>.<protocol>.json`.
+
+    None for what is no SavedModel.
+    """
+    folder = version_folder(Path(model).expanduser()) if record.source == "saved_model" else None
+    if folder is None:
+        return None
+    count = short(max(score.generated for score in record.scores))
+    return folder.with_name(f"{folder.name}.{count}_{_file_name(record.split)}.{record.evaluator or 'points'}.json")
+
+
+def _file_name(split: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", split).strip("-")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is measured, in whose view, against what."""
+
+    metrics: tuple[str, ...]
+    evaluator: Evaluator | None
+    test: Examples
+    train: Examples | None
+
+
+def _check_names(metrics: Sequence[str] | None, evaluator: str | None, engine: str) -> None:
+    """Refuses what is misspelt before anything is loaded."""
+    if isinstance(metrics, str):
+        raise InputError(f"metrics={metrics!r}: give a list of names, [{metrics!r}]")
+    for name in metrics or ():
+        if name not in METRICS:
+            raise InputError(f"metric {name!r} is unknown; {did_you_mean(name, METRICS)}")
+    if evaluator is not None and evaluator not in EVALUATORS:
+        raise InputError(f"evaluator {evaluator!r} is unknown; {did_you_mean(evaluator, EVALUATORS)}")
+    if engine not in ENGINES:
+        raise InputError(f"engine {engine!r} is unknown; {did_you_mean(engine, ENGINES)}")
+
+
+def _refuse_image_options(metrics, evaluator, inception_path) -> None:
+    if metrics or evaluator or inception_path:
+        raise InputError("points have scores of their own: leave out metrics, evaluator and inception_path")
 
 
 def _real(
-    generator: ExportedGenerator, dataset: str, split: str, data_dir: str | os.PathLike | None
+    dataset: str, split: str, source: Source, data_dir: str | os.PathLike | None
 ) -> Examples | Density:
-    """Returns real examples of the generator's shape."""
-    shape = generator.manifest.image_shape
-    size = {"image_size": tuple(shape[:2]), "channels": shape[2]} if len(shape) == 3 else {}
+    """Returns real examples in the shape of those that are scored."""
+    shape = tuple(source.example_shape)
+    size = {"image_size": shape[:2], "channels": shape[2]} if len(shape) == 3 else {}
     real = data.load(dataset, split, data_dir=data_dir, **size)
-    real_shape = (real.dim,) if isinstance(real, Density) else tuple(real.image_shape)
+    real_shape = tuple(real.image_shape)
     if real_shape != shape:
         raise InputError(
             f"the model makes examples of shape {shape} and {dataset!r} holds {real_shape}; "
@@ -110,40 +173,96 @@ def _real(
     return real
 
 
-def _generated(generator: ExportedGenerator, samples: int, seed: int) -> np.ndarray:
-    """Returns the generated examples, checked."""
-    generated = generator.sample(samples, seed)
-    shape = generator.manifest.image_shape
-    dtype = "uint8" if len(shape) == 3 else "float32"
-    if generated.shape[1:] != shape or generated.dtype != dtype:
+def _plan(
+    metrics: Sequence[str] | None,
+    evaluator: str | None,
+    inception_path: str | os.PathLike | None,
+    resizing: str,
+    test: Examples,
+    train: Examples | None,
+    data_dir: str | os.PathLike | None,
+) -> _Plan:
+    """Returns what is measured: metrics by default those that the data allow; the network if one of them asks it."""
+    if metrics is None:
+        labelled = test.labels is not None or inception_path or evaluator == "inception"
+        metrics = [name for name in DEFAULT_METRICS if labelled or not METRICS[name].by_network]
+        if train is None:
+            metrics.remove("memorisation")
+    by_inception = evaluator == "inception" or (
+        evaluator is None and (inception_path is not None or "inception_score" in metrics)
+    )
+    network = None
+    if any(METRICS[name].by_network for name in metrics):
+        network = load_inception(inception_path, resizing) if by_inception else in_domain(train, test, data_dir)
+    if network is not None:
+        metrics = [_score_name(name, network, explicit=evaluator is not None) for name in metrics]
+    return _Plan(tuple(dict.fromkeys(metrics)), network, test, train)
+
+
+def _score_name(name: str, network: Evaluator, explicit: bool) -> str:
+    """Returns the metric's name: only Inception gives an Inception score."""
+    if name == "inception_score" and not network.is_inception:
         raise InputError(
-            f"{str(generator.path)!r} gives {generated.dtype} of shape {generated.shape[1:]} and says "
-            f"{dtype} of {shape}; export it again"
+            f"inception_score: {network.name} is not the Inception network; ask for classifier_score, or give the "
+            "folder of TF-GAN's graph as inception_path"
         )
-    return generated
+    return "inception_score" if name == "classifier_score" and network.is_inception else name
 
 
-def _image_conditions(train: Examples, test: Examples) -> dict[str, object]:
-    hashes = f"{train.content_hash()} {test.content_hash()}"
+def _image_scores(source: Source, count: int, plan: _Plan, seed: int, engine: str) -> list[Score]:
+    """Returns the scores of images, seen once, batch by batch."""
+    setting = _setting(source, count, plan, seed)
+    table = METRICS | (TFGAN_METRICS if engine == "tfgan" else {})
+    metrics: list[Metric] = [table[name](setting) for name in plan.metrics]
+    asks = any(metric.by_network for metric in metrics)
+    for images in shown(source.batches(count, seed), f"scoring {source.name}", -(-count // BATCH)):
+        outputs = (None, None)
+        if asks:
+            batch, rows = filled(images)
+            outputs = (values[:rows] for values in plan.evaluator.predict(batch))
+        seen = Batch(images, *outputs)
+        for metric in metrics:
+            metric.update(seen)
+    return [score for metric in metrics for score in named(metric.scores(), metric)]
+
+
+def _setting(source: Source, count: int, plan: _Plan, seed: int) -> Setting:
+    test, train, network = plan.test, plan.train, plan.evaluator
+    reference = floor = None
+    if network is not None:
+        reference = reference_for(test.images, f"{test.name} {test.split}", network)
+        if train is not None:
+            chosen = np.random.default_rng(seed).choice(len(train), min(count, len(train)), replace=False)
+            images = train.images[np.sort(chosen)]
+            floor = reference_for(images, f"{len(images)} of {train.name} {train.split}", network)
+    return Setting(count, seed, test, train, network, reference, floor)
+
+
+def _image_conditions(plan: _Plan, source: Source, engine: str) -> dict[str, object]:
+    test, train, network = plan.test, plan.train, plan.evaluator
+    hashes = " ".join(each.content_hash() for each in (train, test) if each is not None)
     resizing = f"real images by ganzoo.data to {'x'.join(map(str, test.image_shape))}, generated ones not"
-    return {
+    conditions = {
+        "train_split": None if train is None else train.split,
         "dataset_hash": hashlib.sha256(hashes.encode()).hexdigest(),
         "preparation": {"resizing": resizing, "rounding": "uint8", "truncation": "none"},
+        "engine": engine,
     }
-
-
-def _evaluator_conditions(evaluator: Evaluator) -> dict[str, object]:
-    return {
-        "evaluator": evaluator.name,
-        "evaluator_hash": evaluator.weights_hash,
-        "evaluator_accuracy": evaluator.accuracy,
-    }
+    if network is not None:
+        conditions["preparation"]["evaluator"] = network.preparation
+        conditions |= {
+            "evaluator": network.name,
+            "evaluator_hash": network.weights_hash,
+            "evaluator_accuracy": network.accuracy,
+        }
+    return conditions
 
 
 def _density_conditions(density: Density) -> dict[str, object]:
     modes = None if density.modes is None else density.modes.tolist()
     definition = repr((density.name, modes, density.standard_deviation, density.dim))
     return {
+        "train_split": None,
         "dataset_hash": hashlib.sha256(definition.encode()).hexdigest(),
         "preparation": {"resizing": "none", "rounding": "none", "truncation": "none"},
     }

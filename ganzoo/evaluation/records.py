@@ -25,9 +25,11 @@ class Score:
         metric: `<metric>/<evaluator>` where a network was asked, else `<metric>`. A leading `real_` marks
             what real examples get.
         value: In the unit that the metric's function documents; finite.
-        spread: Standard deviation of the value over `splits` or repetitions; None where it was taken once.
         generated: Number of generated examples in it; 0 for what real ones get.
         real: Number of real examples in it, of all splits together.
+        spread: What `spread_of` says, in the value's unit; None where the value was taken once.
+        spread_of: `"splits"`: standard deviation of the scores of equal parts of the examples, which is not the
+            error of their mean; `"mean"`: standard error of the mean.
     """
 
     metric: str
@@ -35,6 +37,7 @@ class Score:
     generated: NonNegativeInt
     real: NonNegativeInt
     spread: FiniteFloat | None = None
+    spread_of: Literal["splits", "mean"] | None = None
 
 
 @dataclass(frozen=True, config=_FROZEN)
@@ -43,40 +46,48 @@ class ScoreRecord:
 
     Args:
         scores: One per metric.
-        recipe: Recipe that the model was trained by; None if it was by none.
+        source: What gave the examples: `saved_model`, `keras_model`, `folder`, `npz`, `array` or `data`.
+        name: Of the model, file or data, for people.
+        recipe: Recipe that the model was trained by; None, here and below, where it is not known.
         variant: Registry name of its GAN.
         step: Rounds of training behind it.
         checkpoint: Whether it is the last one or the best one by some score: a best one is a chosen one.
         averaged: Whether the generator's weights are averaged over training.
         training_seed: Seed of the training run.
+        trained_on: Split that the model was trained on, if of this data set.
         seed: Seed of the generated examples, and of the choice of real ones.
         dataset: Name of the data set, with its version if it has one.
-        dataset_hash: Hash of the data that were used, both splits.
-        split: Held-out split.
-        train_split: Split that floors, memorisation checks and the evaluator were made from.
-        preparation: How the examples were made alike: `resizing`, `rounding`, `truncation`.
+        dataset_hash: Hash of the data that were used, all splits.
+        split: Real examples that the generated ones are compared with.
+        train_split: Split that floors, memorisation checks and the evaluator were made from; None without them.
+        preparation: How the examples were made alike: `resizing`, `rounding`, `truncation`, `evaluator`.
+        engine: What did the arithmetic of Inception score, FID and KID.
         evaluator: Name of the network that was asked; None for points.
         evaluator_hash: SHA-256 of its weights.
-        evaluator_accuracy: On the held-out split, 0 to 1.
+        evaluator_accuracy: On the held-out split, 0 to 1; None of Inception.
         versions: Package name to version, of the process that evaluated.
         created: When, UTC.
     """
 
     scores: tuple[Score, ...]
+    source: str
+    name: str
     recipe: str | None
-    variant: str
-    step: NonNegativeInt
-    checkpoint: Literal["last", "best"]
-    averaged: bool
-    training_seed: int
+    variant: str | None
+    step: NonNegativeInt | None
+    checkpoint: Literal["last", "best"] | None
+    averaged: bool | None
+    training_seed: int | None
+    trained_on: str | None
     seed: int
     dataset: str
     dataset_hash: str
     split: str
-    train_split: str
+    train_split: str | None
     preparation: dict[str, str]
     versions: dict[str, str]
     created: datetime
+    engine: Literal["ganzoo", "tfgan"] = "ganzoo"
     evaluator: str | None = None
     evaluator_hash: str | None = None
     evaluator_accuracy: FiniteFloat | None = None
@@ -87,6 +98,17 @@ class ScoreRecord:
         if metric not in named:
             raise InputError(f"the record has no score {metric!r}; {did_you_mean(metric, named)}")
         return named[metric]
+
+
+def protocol_name(score: Score, record: ScoreRecord) -> str:
+    """Returns a score's name with the protocol that it was taken by: `fid_10k_test/inception-2015`."""
+    metric, slash, evaluator = score.metric.partition("/")
+    return f"{metric}_{short(score.generated or score.real)}_{record.split}{slash}{evaluator}"
+
+
+def short(count: int) -> str:
+    """Returns a count as it is spoken of: 10000 as `10k`, 1437 as it is."""
+    return f"{count // 1000}k" if count and count % 1000 == 0 else str(count)
 
 
 _SCHEMA = TypeAdapter(ScoreRecord)

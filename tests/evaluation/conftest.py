@@ -93,9 +93,12 @@ def export_ring(export):
 def record():
     return ScoreRecord(
         scores=(
-            Score("classifier_score/digits_16x16x1", 8.25, generated=5000, real=0, spread=0.125),
-            Score("frechet_distance/digits_16x16x1", 3.5, generated=1437, real=360),
+            Score("classifier_score/digits_16x16x1", 8.25, generated=5000, real=0, spread=0.125, spread_of="splits"),
+            Score("fid/digits_16x16x1", 3.5, generated=1437, real=360),
         ),
+        source="saved_model",
+        name="dcgan_digits/1",
+        trained_on="train",
         recipe="dcgan_digits",
         variant="dcgan",
         step=300,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation import Score, compare, table
+from ganzoo.evaluation import Score, compare, protocol_name, remarks, table
 
 
 def test_like_records_of_unlike_models(record):
@@ -18,10 +18,13 @@ def test_like_records_of_unlike_models(record):
         averaged=False,
         training_seed=8,
         seed=1,
+        source="keras_model",
+        name="dragan",
+        trained_on=None,
         versions={"ganzoo": "0.2.0"},
         created=datetime(2026, 1, 1, tzinfo=UTC),
     )
-    differences = {"classifier_score/digits_16x16x1": 1.5, "frechet_distance/digits_16x16x1": 1.5}
+    differences = {"classifier_score/digits_16x16x1": 1.5, "fid/digits_16x16x1": 1.5}
     assert compare(record, other) == differences
     assert compare(other, record) == {name: -value for name, value in differences.items()}
 
@@ -37,6 +40,7 @@ def test_like_records_of_unlike_models(record):
         ({"evaluator": None}, "evaluator: 'digits_16x16x1' and None"),
         ({"evaluator_hash": "f"}, f"evaluator_hash: '{'e' * 64}' and 'f'"),
         ({"evaluator_accuracy": 0.5}, "evaluator_accuracy: 0.99 and 0.5"),
+        ({"engine": "tfgan"}, "engine: 'ganzoo' and 'tfgan'"),
         ({"preparation": {"resizing": "none"}}, "preparation.rounding: 'uint8' and absent"),
         (
             {"preparation": {"resizing": "bilinear", "rounding": "uint8"}},
@@ -84,14 +88,44 @@ def test_table(record):
         record, recipe="ring", scores=(Score("modes_covered", 7, generated=100, real=0),), evaluator=None
     )
     lines = table([record, other]).splitlines()
-    assert lines[0] == "| recipe | dcgan_digits | ring |"
+    assert lines[0] == "| model | dcgan_digits | ring |"
     assert lines[1] == "| --- | --- | --- |"
     assert "| data | digits test, dddddddd | digits test, dddddddd |" in lines
     assert "| evaluator | digits_16x16x1, eeeeeeee, accuracy 0.9900 | none |" in lines
-    assert "| classifier_score/digits_16x16x1 | 8.25 ± 0.12 (5000 / 0) |  |" in lines
-    assert lines[-1] == "| modes_covered |  | 7 (100 / 0) |"
+    assert "| classifier_score_5k_test/digits_16x16x1 | 8.25 ± 0.12 (5000 / 0) |  |" in lines
+    assert lines[-1] == "| modes_covered_100_test |  | 7 (100 / 0) |"
 
 
 def test_table_of_nothing():
     with pytest.raises(InputError, match="no records"):
         table([])
+
+
+@pytest.mark.parametrize(
+    ("score", "name"),
+    [
+        (Score("fid/inception-2015", 1.0, generated=10_000, real=10_000), "fid_10k_test/inception-2015"),
+        (Score("real_fid/inception-2015", 1.0, generated=0, real=20_000), "real_fid_20k_test/inception-2015"),
+        (Score("modes_covered", 8, generated=2_500, real=0), "modes_covered_2500_test"),
+    ],
+)
+def test_printed_names_carry_the_protocol(record, score, name):
+    assert protocol_name(score, record) == name
+
+
+def test_remarks_are_made_where_they_matter(record):
+    plain = dataclasses.replace(record, scores=(Score("modes_covered", 7, generated=9, real=0),), evaluator=None)
+    plain = dataclasses.replace(plain, evaluator_accuracy=None)
+    assert remarks([plain]) == []
+    said = remarks([record])
+    assert len(said) == 3
+    assert any("FID falls" in line for line in said)
+    assert any("spread of the splits" in line for line in said)
+    assert any("not by Inception" in line for line in said)
+    assert any("chosen by its score" in line for line in remarks([dataclasses.replace(plain, checkpoint="best")]))
+    seen = dataclasses.replace(plain, split="train", trained_on="train+test")
+    assert any("trained on" in line for line in remarks([seen]))
+    kid = dataclasses.replace(
+        plain, scores=(Score("kid/e", 0.1, generated=9, real=9, spread=0.1, spread_of="mean"),)
+    )
+    assert remarks([kid]) == ["± of KID is the standard error over its blocks; KID is unbiased and may come out below 0."]

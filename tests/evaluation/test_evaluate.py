@@ -7,7 +7,7 @@ import pytest
 
 from ganzoo import data
 from ganzoo.errors import InputError
-from ganzoo.evaluation import classifier_for, compare, evaluate, load_record, table
+from ganzoo.evaluation import classifier_for, compare, evaluate, load_record, record_path, remarks, table
 
 CLASSIFIER = "digits_16x16x1"
 
@@ -32,13 +32,13 @@ class TestImages:
             assert scores[f"real_nearest_train_distance_p{percent:02}"] == pytest.approx(expected, rel=1e-9)
         # They are real images and get what real images get, but for chance and the classifier's training.
         assert scores[f"classifier_score_ratio/{CLASSIFIER}"] == pytest.approx(1.0, abs=0.1)
-        floor = scores[f"real_frechet_distance/{CLASSIFIER}"]
-        assert scores[f"frechet_distance/{CLASSIFIER}"] == pytest.approx(floor, rel=0.5)
+        floor = scores[f"real_fid/{CLASSIFIER}"]
+        assert scores[f"fid/{CLASSIFIER}"] == pytest.approx(floor, rel=0.5)
 
     def test_held_out_images_are_not_taken_for_copies(self, digits, export):
         scores = values(evaluate(export(digits[1].images), samples=360))
         assert scores["share_nearer_than_real_p01"] == pytest.approx(0.01, abs=0.005)
-        assert scores[f"frechet_distance/{CLASSIFIER}"] == pytest.approx(0.0, abs=1e-8)
+        assert scores[f"fid/{CLASSIFIER}"] == pytest.approx(0.0, abs=1e-8)
         assert scores[f"classifier_score_ratio/{CLASSIFIER}"] == pytest.approx(1.0)
 
     def test_a_generator_of_one_digit(self, digits, export):
@@ -48,8 +48,8 @@ class TestImages:
         assert sum(scores[f"class_share_{k}/{CLASSIFIER}"] for k in range(10)) == pytest.approx(1.0)
         assert scores[f"classifier_score/{CLASSIFIER}"] < 1.3
         assert scores[f"real_classifier_score/{CLASSIFIER}"] > 7.0
-        floor = scores[f"real_frechet_distance/{CLASSIFIER}"]
-        assert scores[f"frechet_distance/{CLASSIFIER}"] > 10 * floor
+        floor = scores[f"real_fid/{CLASSIFIER}"]
+        assert scores[f"fid/{CLASSIFIER}"] > 10 * floor
 
     def test_conditions(self, digits, export):
         record = evaluate(export(digits[0].images, checkpoint="best"), samples=100, seed=4)
@@ -70,10 +70,24 @@ class TestImages:
         assert record.versions == {n: version(n) for n in ("ganzoo", "tensorflow", "keras", "numpy")}
         assert record.created.utcoffset().total_seconds() == 0
         counts = {score.metric: (score.generated, score.real) for score in record.scores}
-        assert counts[f"frechet_distance/{CLASSIFIER}"] == (100, 360)
-        assert counts[f"real_frechet_distance/{CLASSIFIER}"] == (0, 460)
+        assert counts[f"fid/{CLASSIFIER}"] == (100, 360)
+        assert counts[f"real_fid/{CLASSIFIER}"] == (0, 460)
         assert counts["nearest_train_distance_p50"] == (100, 1437)
         assert not any("inception" in name or "fid" in name for name in counts)
+
+    @pytest.mark.parametrize("data_split", ["test", "train+test"])
+    def test_the_split_of_training_is_named(self, digits, export, data_split):
+        record = evaluate(export(digits[0].images, data_split=data_split), samples=50, train_split=None)
+        assert record.trained_on == data_split
+        assert record.train_split is None
+        assert any("trained on" in line for line in remarks([record]))
+        assert not any("real_fid" in score.metric or "nearest" in score.metric for score in record.scores)
+
+    def test_a_record_lies_beside_its_version(self, digits, export):
+        model = export(digits[0].images, version=12)
+        record = evaluate(model, samples=40)
+        assert record_path(model, record) == model.parent / f"12.40_test.{CLASSIFIER}.json"
+        assert record_path(model.parent, record) == record_path(model, record)
 
     def test_other_counts_do_not_compare(self, digits, export):
         model = export(digits[0].images)
@@ -122,7 +136,7 @@ class TestPoints:
         }
 
     def test_diverged_points_are_refused(self, export_ring):
-        with pytest.raises(InputError, match="100 of 100 rows are not finite"):
+        with pytest.raises(InputError, match="64 of 64 examples of model/1 are not finite"):
             evaluate(export_ring(np.full((4, 2), np.nan, "float32")), samples=100)
 
     def test_a_model_of_no_recipe(self, ring, export):
@@ -132,7 +146,7 @@ class TestPoints:
             evaluate(model)
         record = evaluate(model, "ring8", samples=20)
         assert (record.recipe, record.checkpoint, record.dataset) == (None, "last", "ring8")
-        assert "| recipe | none, dcgan |" in table([record])
+        assert "| model | dcgan |" in table([record])
 
 
 class TestRefusals:
@@ -149,7 +163,7 @@ class TestRefusals:
     def test_no_manifest(self, ring, export_ring):
         model = export_ring(ring.sample(5, 0))
         (model / "assets.extra" / "ganzoo.json").unlink()
-        with pytest.raises(InputError, match=r"no assets.extra/ganzoo.json"):
+        with pytest.raises(InputError, match=r"was not exported by ganzoo, and of its signatures \['sample'\] none"):
             evaluate(model)
 
     @pytest.mark.parametrize(
@@ -174,10 +188,30 @@ class TestRefusals:
         with pytest.raises(InputError, match="ring8"):
             evaluate(export(digits[0].images), "ring8")
 
-    @pytest.mark.parametrize("data_split", ["test", "train+test"])
-    def test_a_split_that_was_trained_on(self, digits, export, data_split):
-        with pytest.raises(InputError, match="split='test' of 'digits' is what the model was trained on"):
-            evaluate(export(digits[0].images, data_split=data_split))
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"metrics": ["fidd"]}, "metric 'fidd' is unknown; did you mean 'fid'"),
+            ({"metrics": "fid"}, r"give a list of names, \['fid'\]"),
+            ({"evaluator": "inceptoin"}, "did you mean 'inception'"),
+            ({"engine": "tfgann"}, "did you mean 'tfgan'"),
+        ],
+    )
+    def test_misspelt_names_are_refused_before_anything_is_read(self, tmp_path, options, message):
+        with pytest.raises(InputError, match=message):
+            evaluate(tmp_path / "absent", **options)
+
+    def test_only_inception_gives_an_inception_score(self, digits, export):
+        with pytest.raises(InputError, match="digits_16x16x1 is not the Inception network; ask for classifier_score"):
+            evaluate(export(digits[0].images), metrics=["inception_score"], evaluator="classifier")
+
+    def test_copies_are_looked_for_in_another_split_only(self, digits, export):
+        with pytest.raises(InputError, match="give a split and a train_split that differ"):
+            evaluate(export(digits[0].images), samples=20, train_split="test", metrics=["memorisation"])
+
+    def test_points_have_metrics_of_their_own(self, ring, export_ring):
+        with pytest.raises(InputError, match="leave out metrics"):
+            evaluate(export_ring(ring.sample(50, 0)), metrics=["fid"])
 
     def test_too_few(self, tmp_path):
         with pytest.raises(InputError, match="samples=1: a score needs at least 2"):

@@ -1,0 +1,282 @@
+"""Whatever can produce examples, as batches of one kind: what is scored never knows where they come from."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganzoo import data
+from ganzoo.data import Density, Examples, pixels
+from ganzoo.errors import InputError
+from ganzoo.exported import ExportedGenerator, load_generator, version_folder
+from ganzoo.noise import latents
+from ganzoo.sampling import BATCH, sample_batches
+
+GENERATED = 5000  # examples of a generator, where nobody says how many
+_TOLERANCE = 1e-3  # how far a network's pixels may leave [-1, 1] by rounding
+ACCEPTED = (
+    "a SavedModel folder, a folder of images, an .npz file, real data as NAME@SPLIT (cifar10@test), a Keras model, "
+    "an array uint8 [N, H, W, C] or what ganzoo.data.load returns"
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How the examples came about, as far as it is known.
+
+    Args:
+        recipe: That the model was trained by.
+        variant: Registry name of its GAN.
+        step: Rounds of training behind it.
+        checkpoint: `"last"`, or `"best"`, which was chosen by some score.
+        averaged: Whether the generator's weights are averaged over training.
+        training_seed: Of the training run.
+        dataset: That it was trained on.
+        data_split: Of that data set.
+    """
+
+    recipe: str | None = None
+    variant: str | None = None
+    step: int | None = None
+    checkpoint: str | None = None
+    averaged: bool | None = None
+    training_seed: int | None = None
+    dataset: str | None = None
+    data_split: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Examples to score.
+
+    Args:
+        kind: `"saved_model"`, `"keras_model"`, `"folder"`, `"npz"`, `"array"` or `"data"`.
+        name: Short, for people.
+        example_shape: (H, W, C) of images, (D,) of points.
+        draw: (n, seed) -> batches of at most `BATCH` rows, n in all.
+        count: How many examples there are; None of a generator, which has as many as one likes.
+        origin: How they came about.
+    """
+
+    kind: str
+    name: str
+    example_shape: tuple[int, ...]
+    draw: Callable[[int, int], Iterator[np.ndarray]]
+    count: int | None = None
+    origin: Origin = Origin()
+
+    def number(self, samples: int | None) -> int:
+        """Returns how many examples are scored: `samples`, by default all, or `GENERATED` of a generator.
+
+        Raises:
+            InputError: If there are not so many, or a score needs more.
+        """
+        wanted = samples or self.count or GENERATED
+        if wanted < 2:
+            raise InputError(f"{self.name} has {wanted} examples: a score needs at least 2")
+        if self.count is not None and wanted > self.count:
+            raise InputError(f"samples={wanted}: {self.name} has {self.count} examples; ask for no more, or leave it out")
+        return wanted
+
+    def batches(self, n: int, seed: int) -> Iterator[np.ndarray]:
+        """Yields n examples, uint8 [b, H, W, C] or float32 [b, D], checked; of a fixed set n different ones at random."""
+        dtype = "uint8" if len(self.example_shape) == 3 else "float32"
+        for batch in self.draw(n, seed):
+            if batch.shape[1:] != self.example_shape or batch.dtype != dtype:
+                raise InputError(
+                    f"{self.name} gives {batch.dtype} of shape {batch.shape[1:]} and says {dtype} of "
+                    f"{self.example_shape}; export it again"
+                )
+            if dtype == "float32":
+                _require_finite(batch, self.name)
+            yield batch
+
+
+def open_source(model: Any) -> Source:
+    """Returns the source of what a user gives.
+
+    Args:
+        model: A path or `NAME@SPLIT`; a GAN, or any Keras model from latents [B, latent_dim] to images in [-1, 1];
+            images uint8 [N, H, W, C] or points [N, D]; `Examples`; a `Density`.
+
+    Raises:
+        InputError: If it is nothing that gives examples.
+    """
+    if isinstance(model, str | os.PathLike):
+        return _opened(os.fspath(model))
+    if isinstance(model, keras.Model):
+        return _gan(model) if hasattr(model, "averaged_generator") else _network(model)
+    if isinstance(model, Examples | Density):
+        return _real(model)
+    if isinstance(model, np.ndarray):
+        return _fixed("array", "the array", _usable(model, "the array"))
+    raise InputError(f"model of type {type(model).__name__} gives no examples; give {ACCEPTED}")
+
+
+def _opened(path: str) -> Source:
+    name, at, split = path.partition("@")
+    if at and not os.path.exists(path):
+        return _real(data.load(name, split))
+    if path.endswith(".npz"):
+        return _fixed("npz", Path(path).name, _usable(_array(path), repr(path)))
+    folder = version_folder(Path(path).expanduser())
+    if folder is not None:
+        return _saved_model(load_generator(folder))
+    plain = path.removeprefix("folder:")
+    if os.path.isdir(os.path.expanduser(plain)):
+        return _folder(plain)
+    raise InputError(
+        f"{path!r} is no SavedModel and has no versions 1, 2, ... that are, and there is no folder of images; "
+        f"give {ACCEPTED}"
+    )
+
+
+def _folder(path: str) -> Source:
+    try:
+        examples = data.load(f"folder:{path}")
+    except InputError as error:
+        if "holds no image" not in str(error):
+            raise
+        raise InputError(
+            f"{path!r} is no SavedModel and has no versions 1, 2, ... that are, and it holds no images; export a model "
+            "and give its folder, <name> or <name>/<version>"
+        ) from None
+    return _fixed("folder", Path(path).name, examples.images, by_class=examples.labels is not None)
+
+
+def _array(path: str) -> np.ndarray:
+    """Returns the array of an .npz file: that called `images`, or the first of several, as other packages write it."""
+    try:
+        with np.load(os.path.expanduser(path), allow_pickle=False) as file:
+            names = file.files
+            return file["images" if "images" in names else names[0]]
+    except (OSError, ValueError, IndexError, KeyError) as error:
+        raise InputError(f"{path!r} holds no array that can be read ({error}); give np.savez(path, images=x)") from None
+
+
+def _usable(values: np.ndarray, what: str) -> np.ndarray:
+    """Returns images uint8 [N, H, W, C], or points float32 [N, D]."""
+    if values.dtype == np.uint8 and values.ndim == 3:
+        return values[..., None]
+    if values.dtype == np.uint8 and values.ndim == 4:
+        return values
+    if values.ndim == 2 and np.issubdtype(values.dtype, np.floating):
+        return values.astype(np.float32)
+    if values.ndim == 4 and np.issubdtype(values.dtype, np.floating):
+        return rounded(values, what)
+    raise InputError(
+        f"{what} is {values.dtype} of shape {values.shape}; give images uint8 [N, H, W, C], float images in [-1, 1], "
+        "or float points [N, D]"
+    )
+
+
+def _fixed(
+    kind: str, name: str, examples: np.ndarray, by_class: bool = False, origin: Origin = Origin()
+) -> Source:
+    """Returns the source of a set: all in their order, unless they lie `by_class`; of fewer, a random choice."""
+
+    def draw(n: int, seed: int) -> Iterator[np.ndarray]:
+        chosen = np.arange(n)
+        if by_class or n < len(examples):  # splits and blocks of what is sorted would be of one class each
+            chosen = np.random.default_rng(seed).permutation(len(examples))[:n]
+        return (examples[chosen[start : start + BATCH]] for start in range(0, n, BATCH))
+
+    return Source(kind, name, examples.shape[1:], draw, len(examples), origin)
+
+
+def _real(real: Examples | Density) -> Source:
+    if isinstance(real, Density):
+
+        def draw(n: int, seed: int) -> Iterator[np.ndarray]:
+            points = real.sample(n, seed + 2)  # the scores' own real points have the seeds 0 and 1 more
+            return (points[start : start + BATCH] for start in range(0, n, BATCH))
+
+        return Source("data", real.name, (real.dim,), draw, origin=Origin(dataset=real.name))
+    by_class = real.labels is not None
+    return _fixed("data", f"{real.name}@{real.split}", real.images, by_class, Origin(dataset=real.name))
+
+
+def _saved_model(generator: ExportedGenerator) -> Source:
+    manifest = generator.manifest
+    path = Path(generator.path)
+    name = f"{path.parent.name}/{path.name}" if path.name.isdigit() else path.name
+    if manifest is None:
+        signature, latent_dim = generator.plain_signature()
+        return _latent_source("saved_model", name, signature, latent_dim)
+    keys = ("recipe", "variant", "step", "checkpoint", "averaged", "dataset", "data_split")
+    origin = Origin(**{key: getattr(manifest, key) for key in keys}, training_seed=manifest.seed)
+    if "serving_default" in generator.model.signatures:
+        # `sample` rounds to pixels, of which NaN makes 0.
+        rounded(generator.float_images(generator.latents(BATCH)), repr(name), points=len(manifest.image_shape) == 1)
+    return Source("saved_model", name, manifest.image_shape, generator.batches, origin=origin)
+
+
+def _gan(gan: Any) -> Source:
+    if gan.image_shape is None:
+        raise InputError("the model has no networks yet: fit it, or build it with image_shape=, then evaluate")
+    averaged = gan.ema_momentum > 0
+    sample = tf.function(gan.sample)
+    rounded(gan(latents(*_rows(BATCH, 0), gan.latent_dim, prior=gan.prior)).numpy(), gan.variant,
+            points=len(gan.image_shape) == 1)  # fmt: skip
+    origin = Origin(
+        variant=gan.variant, step=int(gan.step.numpy()), checkpoint="last", averaged=averaged, training_seed=gan.seed
+    )
+    draw = lambda n, seed: sample_batches(sample, n, seed)  # noqa: E731
+    return Source("keras_model", gan.variant, tuple(gan.image_shape), draw, origin=origin)
+
+
+def _network(model: keras.Model) -> Source:
+    shape = model.input_shape if model.built else None
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
+        raise InputError(f"the Keras model {model.name!r} takes {shape}; a generator takes latents [B, latent_dim]")
+    call = tf.function(lambda latent: model(latent, training=False))
+    return _latent_source("keras_model", model.name, call, shape[1])
+
+
+def _latent_source(kind: str, name: str, call: Callable[[tf.Tensor], tf.Tensor], latent_dim: int) -> Source:
+    """Returns the source of a function from latents float32 [B, latent_dim], N(0, I), to images in [-1, 1] or points."""
+    first = call(latents(*_rows(BATCH, 0), latent_dim))
+    if first.shape.rank not in (2, 4):
+        raise InputError(f"{name} gives values of shape {first.shape}; images are [B, H, W, C] in [-1, 1], points [B, D]")
+    points = first.shape.rank == 2
+
+    def sample(seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+        values = call(latents(seed, index, latent_dim, truncation=truncation)).numpy()
+        return tf.constant(rounded(values, repr(name), points=points))
+
+    draw = lambda n, seed: sample_batches(sample, n, seed)  # noqa: E731
+    return Source(kind, name, tuple(first.shape[1:]), draw)
+
+
+def _rows(n: int, seed: int) -> tuple[tf.Tensor, tf.Tensor]:
+    index = tf.range(n, dtype=tf.int64)
+    return tf.zeros_like(index) + seed, index
+
+
+def _require_finite(values: np.ndarray, what: str) -> None:
+    if not np.isfinite(values).all():
+        bad = np.count_nonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+        raise InputError(
+            f"{bad} of {len(values)} examples of {what} are not finite, so no score is defined; score an earlier "
+            "checkpoint, from before training diverged"
+        )
+
+
+def rounded(values: np.ndarray, what: str, *, points: bool = False) -> np.ndarray:
+    """Returns float images in [-1, 1] as uint8, rounded as real ones are; points as they are.
+
+    Raises:
+        InputError: If they are not finite, or images leave [-1, 1].
+    """
+    _require_finite(values, what)
+    if points:
+        return values
+    least, most = float(values.min()), float(values.max())
+    if least < -1 - _TOLERANCE or most > 1 + _TOLERANCE:
+        raise InputError(f"{what} gives images in [{least:.4g}, {most:.4g}]; end it with tanh, or scale it to [-1, 1]")
+    return pixels(values).numpy()
