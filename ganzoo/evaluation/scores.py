@@ -4,14 +4,12 @@ An image score takes what a network makes of the images, logits [N, K] or featur
 network can be the data set's own classifier as well as Inception. A density score takes points [N, D].
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ganzoo.errors import InputError
-
-_BLOCK_VALUES = 1 << 22  # at most so many float64 values (32 MiB) in one block of references or of distances
+from ganzoo.evaluation.arrays import blocks, checked, matrix, rounding_noise
+from ganzoo.evaluation.streaming import Gaussian, Moments, SplitScores
 
 
 def classifier_score(logits: ArrayLike) -> float:
@@ -25,41 +23,37 @@ def classifier_score(logits: ArrayLike) -> float:
     Source:
         Salimans et al. 2016, arXiv:1606.03498, section 4, there with Inception as the classifier.
     """
-    log_conditional = _log_softmax(_matrix(logits, "logits"))
-    conditional = np.exp(log_conditional)
-    marginal = conditional.mean(axis=0)
-    # p log p -> 0 as p -> 0: a class whose probabilities all underflow adds nothing.
-    log_marginal = np.log(marginal, where=marginal > 0, out=np.zeros_like(marginal))
-    divergence = (conditional * (log_conditional - log_marginal)).sum(axis=1)
-    return float(np.exp(divergence.mean()))
+    logits = checked(logits, "logits")
+    scores = SplitScores(len(logits))
+    scores.update(logits)
+    return float(scores.scores()[0])
 
 
 def class_shares(logits: ArrayLike) -> np.ndarray:
     """Returns the share of images that each class wins, [K] with sum 1, of logits [N, K]."""
-    logits = _matrix(logits, "logits")
+    logits = matrix(logits, "logits")
     return np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]) / len(logits)
 
 
-def frechet_distance(features_a: ArrayLike, features_b: ArrayLike) -> float:
+def frechet_distance(features_a: ArrayLike | Gaussian, features_b: ArrayLike | Gaussian) -> float:
     """Returns the squared Fréchet (2-Wasserstein) distance of the Gaussians fitted to two sets of features.
 
     |mu_a - mu_b|^2 + tr(S_a) + tr(S_b) - 2 tr((S_a^1/2 S_b S_a^1/2)^1/2), with unbiased covariances S.
     It falls as N and M grow, for one and the same generator: compare at equal N and M only.
 
     Args:
-        features_a: [N, D], N >= 2.
-        features_b: [M, D], M >= 2; fewer rows than D are allowed.
+        features_a: [N, D], N >= 2, or their moments.
+        features_b: [M, D], M >= 2, or their moments; fewer rows than D are allowed.
 
     Source:
-        Heusel et al. 2017, arXiv:1706.08500; Dowson and Landau 1982.
+        Heusel et al. 2017, arXiv:1706.08500, equation 6; Dowson and Landau 1982.
     """
-    a, b = _matrix(features_a, "features_a", least=2), _matrix(features_b, "features_b", least=2)
-    if a.shape[1] != b.shape[1]:
-        raise InputError(f"features of {a.shape[1]} and {b.shape[1]} dimensions; take both from one network")
-    covariance_a, covariance_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
-    offset = a.mean(axis=0) - b.mean(axis=0)
-    traces = np.trace(covariance_a) + np.trace(covariance_b)
-    distance = offset @ offset + traces - 2 * _trace_of_root(covariance_a, covariance_b)
+    a, b = _gaussian(features_a, "features_a"), _gaussian(features_b, "features_b")
+    if a.mean.shape != b.mean.shape:
+        raise InputError(f"features of {len(a.mean)} and {len(b.mean)} dimensions; take both from one network")
+    offset = a.mean - b.mean
+    traces = np.trace(a.covariance) + np.trace(b.covariance)
+    distance = offset @ offset + traces - 2 * _trace_of_root(a.covariance, b.covariance)
     return max(0.0, float(distance))  # identical sets come out at about -1e-12
 
 
@@ -82,10 +76,10 @@ def nearest_distances(points: ArrayLike, references: ArrayLike) -> np.ndarray:
     points, references = (x.reshape(len(x), -1) for x in (points, references))
     nearest = np.zeros(len(points), dtype="int64")
     least = np.full(len(points), np.inf)
-    for columns in _blocks(len(references), references.shape[1]):
+    for columns in blocks(len(references), references.shape[1]):
         block = references[columns].astype("float64")
         squares = np.einsum("md,md->m", block, block)
-        for rows in _blocks(len(points), max(block.shape)):
+        for rows in blocks(len(points), max(block.shape)):
             # |x - r|^2 less |x|^2, which does not move the minimum over r.
             partial = points[rows].astype("float64") @ (-2 * block.T)
             partial += squares
@@ -141,58 +135,52 @@ def reverse_kl(points: ArrayLike, modes: ArrayLike) -> float:
     return max(0.0, float(np.sum(present * np.log(present * len(modes)))))
 
 
-def _matrix(values: ArrayLike, name: str, least: int = 1) -> np.ndarray:
-    """Returns `values` as float64 [N, K], checked."""
-    matrix = np.asarray(values, dtype="float64")
-    if matrix.ndim != 2 or len(matrix) < least or not matrix.shape[1]:
-        raise InputError(f"{name} of shape {matrix.shape}: a score needs [N, K] with N >= {least} and K >= 1")
-    if not np.isfinite(matrix).all():
-        bad = np.count_nonzero(~np.isfinite(matrix).all(axis=1))
-        raise InputError(
-            f"{name}: {bad} of {len(matrix)} rows are not finite, so no score is defined; "
-            "score an earlier checkpoint, from before training diverged"
-        )
-    return matrix
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # a difference beyond 1e308 is -inf, and exp(-1e4) is 0 as well
-        shifted = np.maximum(logits - logits.max(axis=1, keepdims=True), -1e4)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def _gaussian(features: ArrayLike | Gaussian, name: str) -> Gaussian:
+    if isinstance(features, Gaussian):
+        return features
+    features = checked(features, name, least=2)
+    moments = Moments(features.shape[1])
+    moments.update(features)
+    return moments.gaussian()
 
 
 def _trace_of_root(a: np.ndarray, b: np.ndarray) -> float:
-    """Returns tr((a^1/2 b a^1/2)^1/2) of two covariances [D, D], of full rank or not."""
+    """Returns tr((a^1/2 b a^1/2)^1/2) of two covariances [D, D], of full rank or not.
+
+    Wherever a = root root', root' b root has the spectrum of a^1/2 b a^1/2 without the zeros of a.
+    """
+    root = _cholesky(a)
+    if root is not None and _cholesky(b) is not None:
+        inner = np.linalg.eigvalsh(root.T @ b @ root)
+        return float(np.sqrt(np.maximum(inner, 0.0)).sum())
     values, vectors = np.linalg.eigh(a)
-    kept = values > _rounding_noise(values)
-    # a = root root', and root' b root has the spectrum of a^1/2 b a^1/2 without the zeros of a.
+    kept = values > rounding_noise(values)
     root = vectors[:, kept] * np.sqrt(values[kept])
     inner = np.linalg.eigvalsh(root.T @ b @ root)
-    return float(np.sqrt(inner[inner > _rounding_noise(inner)]).sum())
+    return float(np.sqrt(inner[inner > rounding_noise(inner)]).sum())
 
 
-def _rounding_noise(eigenvalues: np.ndarray) -> float:
-    """Returns what an eigenvalue of 0 may come out as; a square root would blow 1e-16 of it up to 1e-8."""
-    return len(eigenvalues) * np.finfo("float64").eps * max(0.0, eigenvalues.max(initial=0.0))
-
-
-def _blocks(count: int, width: int) -> Iterator[slice]:
-    """Yields slices of rows [width], each of at most `_BLOCK_VALUES` values."""
-    size = max(1, _BLOCK_VALUES // max(1, width))
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+def _cholesky(covariance: np.ndarray) -> np.ndarray | None:
+    """Returns the lower factor, which costs less than `eigh`; None if the rank may be less than D."""
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return None
+    pivots = np.diagonal(root) ** 2
+    return root if pivots.min() > rounding_noise(pivots) else None
 
 
 def _row_distances(points: np.ndarray, references: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     """Returns |points[i] - references[nearest[i]]|, [N]; from the differences, so a copy is at exactly 0."""
     distances = [
         np.linalg.norm(points[rows].astype("float64") - references[nearest[rows]], axis=1)
-        for rows in _blocks(len(points), points.shape[1])
+        for rows in blocks(len(points), points.shape[1])
     ]
     return np.concatenate([np.zeros(0), *distances])
 
 
 def _nearest_modes(points: ArrayLike, modes: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Returns the index [N] of the nearest mode of every point and the Euclidean distance [N] to it."""
-    points, modes = _matrix(points, "points"), _matrix(modes, "modes")
+    points, modes = matrix(points, "points"), matrix(modes, "modes")
     distances = np.stack([np.linalg.norm(points - mode, axis=1) for mode in modes], axis=1)
     return distances.argmin(axis=1), distances.min(axis=1)

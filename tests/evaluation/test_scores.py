@@ -6,6 +6,7 @@ import scipy.stats
 
 from ganzoo.errors import InputError
 from ganzoo.evaluation import (
+    arrays,
     class_shares,
     classifier_score,
     frechet_distance,
@@ -13,7 +14,6 @@ from ganzoo.evaluation import (
     modes_covered,
     nearest_distances,
     reverse_kl,
-    scores,
 )
 
 
@@ -122,7 +122,7 @@ class TestFrechetDistance:
 class TestNearestDistances:
     @pytest.mark.parametrize("block_values", [1, 7, 1 << 22])
     def test_by_brute_force_whatever_the_blocks(self, random, monkeypatch, block_values):
-        monkeypatch.setattr(scores, "_BLOCK_VALUES", block_values)
+        monkeypatch.setattr(arrays, "BLOCK_VALUES", block_values)
         points, references = random.standard_normal((13, 4, 3)), random.standard_normal((11, 4, 3))
         differences = points[:, None] - references[None]
         expected = np.sqrt((differences**2).mean(axis=(2, 3))).min(axis=1)
