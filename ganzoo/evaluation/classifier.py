@@ -6,22 +6,24 @@ and the hash of its weights stands in every record.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ganzoo.data import Examples
-from ganzoo.errors import InputError
+from ganzoo.errors import InputError, did_you_mean
+from ganzoo.evaluation.classifier_plans import PLANS
+from ganzoo.files import written
 from ganzoo.progress import shown
 
-ARCHITECTURE_VERSION = 2  # a part of the cache's key: raise it when the network or its training changes
-_BATCH_SIZE = 32
-_EXAMPLES_SHOWN = 30_000  # in all epochs together: 21 epochs of the 1,437 digits, 3 of anything large
+ARCHITECTURE_VERSION = 2  # a part of the cache's key: raise it when a network or its training changes
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Classifier:
         logits, features = (np.concatenate([o[key] for o in outputs]) for key in ("logits", "features"))
         return logits[: len(images)], features[: len(images)]
 
+    def accuracy_on(self, test: Examples) -> float:
+        """Returns the share of labelled images classified rightly, 0 to 1."""
+        return float((self.predict(test.images)[0].argmax(axis=1) == test.labels).mean())
+
     @cached_property
     def _apply(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         # Not Model.predict: it compiles a freshly trained and a loaded model differently.
@@ -74,7 +80,15 @@ def _full_batches(images: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         yield np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
 
 
-def train_classifier(train: Examples, test: Examples, *, seed: int = 0, epochs: int | None = None) -> Classifier:
+def train_classifier(
+    train: Examples,
+    test: Examples,
+    *,
+    plan: str = "quick",
+    seed: int = 0,
+    epochs: int | None = None,
+    backup: str | os.PathLike | None = None,
+) -> Classifier:
     """Trains a small convolutional network on `train` and measures it on `test`.
 
     Same data, seed and machine: same weights. No global generator is read or seeded.
@@ -82,33 +96,42 @@ def train_classifier(train: Examples, test: Examples, *, seed: int = 0, epochs: 
     Args:
         train: Images with labels 0 to K - 1.
         test: Held-out images of the same shape.
-        seed: Of the initial weights, the order and the shifts.
-        epochs: Passes over `train`; by default as many as show about 30,000 images, three at the least.
+        plan: Network and training, a key of `classifier_plans.PLANS`.
+        seed: Of the initial weights, the order, the shifts and the mirrored.
+        epochs: Passes over `train`; the plan's if None.
+        backup: `.keras` file that each epoch is kept in until the last is done; training goes on from it.
 
     Raises:
-        InputError: If there are no labels, or labels of one class only.
+        InputError: If there are no labels, or labels of one class only, or no such plan.
     """
+    if plan not in PLANS:
+        raise InputError(f"there is no plan {plan!r}; {did_you_mean(plan, PLANS)}")
     classes = 0 if train.labels is None else int(train.labels.max(initial=0)) + 1
     if classes < 2:
         raise InputError(
             f"{train.name!r} has labels of {classes} classes, and a classifier needs two at the least; "
             "give a labelled data set"
         )
-    epochs = epochs or max(3, round(_EXAMPLES_SHOWN / len(train.images)))
-    model = _network(train.image_shape, classes, seed)
-    steps = epochs * max(1, len(train.images) // _BATCH_SIZE)
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps)),
-        loss={"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "features": None},
-        jit_compile=False,
-    )
+    chosen = PLANS[plan]
+    epochs = epochs or chosen.epochs_of(len(train))
+    steps = chosen.steps_of(len(train))
+    if backup is not None and Path(backup).exists():
+        model = keras.models.load_model(backup)
+    else:
+        model = chosen.compiled(train.image_shape, classes, seed, epochs * steps)
     name = classifier_name(train)
-    batches = _shifted_batches(train, epochs, seed)
-    for images, labels in shown(batches, f"training {name}", steps):
-        model.train_on_batch(images, labels)
+    done = int(model.optimizer.iterations)
+    batches = chosen.batches(train.images, train.labels, epochs, seed, done)
+    for step, batch in enumerate(shown(batches, f"training {name}", epochs * steps - done), done + 1):
+        model.train_on_batch(*batch)
+        if backup is not None and step % steps == 0:
+            with written(backup) as temporary:
+                model.save(temporary)
     classifier = Classifier(name, model, accuracy=float("nan"))
-    right = classifier.predict(test.images)[0].argmax(axis=1) == test.labels
-    return Classifier(name, model, accuracy=float(right.mean()))
+    classifier = replace(classifier, accuracy=classifier.accuracy_on(test))
+    if backup is not None:
+        Path(backup).unlink(missing_ok=True)
+    return classifier
 
 
 def classifier_name(examples: Examples) -> str:
@@ -118,55 +141,3 @@ def classifier_name(examples: Examples) -> str:
     """
     name = re.sub(r"[^\w.]+", "-", examples.name)
     return f"{name}_{'x'.join(map(str, examples.image_shape))}"
-
-
-def _network(image_shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
-    """Returns the untrained network: three convolutions and a dense layer, 90,000 parameters at 16x16."""
-
-    def convolution(hidden: keras.KerasTensor, filters: int, strides: int, number: int) -> keras.KerasTensor:
-        initial = keras.initializers.HeNormal(seed=seed + number)
-        options = {"padding": "same", "use_bias": False, "kernel_initializer": initial}
-        for layer in (
-            keras.layers.Conv2D(filters, 3, strides, **options, **policy, name=f"convolution_{number}"),
-            keras.layers.BatchNormalization(momentum=0.9, **policy, name=f"normalization_{number}"),
-            keras.layers.ReLU(**policy, name=f"relu_{number}"),
-        ):
-            hidden = layer(hidden)
-        return hidden
-
-    policy = {"dtype": "float32"}  # a global mixed precision would give other scores
-    images = keras.Input(image_shape, name="images", **policy)
-    hidden = keras.layers.Rescaling(1 / 127.5, offset=-1.0, **policy, name="rescaling")(images)
-    hidden = convolution(hidden, 16, 1, 0)
-    hidden = convolution(hidden, 32, 2, 1)
-    hidden = convolution(hidden, 64, 2, 2)
-    # Where a stroke is matters: pooled over all places, the network is right but unsure of every digit.
-    hidden = keras.layers.Flatten(**policy, name="flatten")(hidden)
-    initial = keras.initializers.HeNormal(seed=seed + 3)
-    features = keras.layers.Dense(64, "relu", kernel_initializer=initial, **policy, name="features")(hidden)
-    initial = keras.initializers.GlorotUniform(seed=seed + 4)
-    logits = keras.layers.Dense(classes, kernel_initializer=initial, **policy, name="logits")(features)
-    return keras.Model(images, {"logits": logits, "features": features}, name="classifier")
-
-
-def _shifted_batches(train: Examples, epochs: int, seed: int) -> tf.data.Dataset:
-    """Returns all epochs as one data set of full batches, each image moved by up to a twelfth of its side."""
-    random = np.random.default_rng(seed)
-    count = len(train.images)
-    size = min(_BATCH_SIZE, count)
-    height, width, _ = train.image_shape
-    order = np.concatenate([random.permutation(count)[: count - count % size] for _ in range(epochs)])
-    reach = [max(1, round(side / 12)) for side in (height, width)]
-    shifts = random.integers(np.negative(reach), reach, (len(order), 2), endpoint=True)
-    images, labels = tf.constant(train.images), tf.constant(train.labels)
-
-    def batch(index: tf.Tensor, shift: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        # Beyond its edge an image goes on with the edge's own pixels.
-        rows = tf.clip_by_value(tf.range(height)[None] + shift[:, :1], 0, height - 1)
-        columns = tf.clip_by_value(tf.range(width)[None] + shift[:, 1:], 0, width - 1)
-        moved = tf.gather(tf.gather(images, index), rows, axis=1, batch_dims=1)
-        moved = tf.gather(moved, columns, axis=2, batch_dims=1)
-        return tf.cast(moved, tf.float32), {"logits": tf.gather(labels, index)}
-
-    data = tf.data.Dataset.from_tensor_slices((order, shifts.astype("int32")))
-    return data.batch(size, drop_remainder=True).map(batch, num_parallel_calls=2).prefetch(4)
