@@ -121,7 +121,7 @@ class TestFrechetDistanceOfMoments:
         assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-11)
 
     def test_many_small_eigenvalues_count(self, random):
-        """The covariances' product has 99 eigenvalues below 1e-14 of the first: with a cut there, 1.00007 comes out."""
+        """The covariances' product has 99 eigenvalues below 1e-14 of the first: with a cut there, 1.00004 comes out."""
         deviations = np.array([1.0, *np.full(99, 3e-4)])
         turn, _ = np.linalg.qr(random.standard_normal((100, 100)))
         covariance = turn * deviations**2 @ turn.T
