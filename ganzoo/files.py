@@ -23,3 +23,11 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes a text file in UTF-8."""
     with written(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def cache_folder(name: str, given: str | os.PathLike | None = None) -> Path:
+    """Returns `given`, or the folder of that name in `$GANZOO_CACHE`, or in `~/.cache/ganzoo` without the variable."""
+    if given is not None:
+        return Path(given)
+    root = os.environ.get("GANZOO_CACHE")
+    return (Path(root) if root else Path.home() / ".cache" / "ganzoo") / name

@@ -75,10 +75,14 @@ def test_a_walk_and_single_files(trained, tmp_path):
 @pytest.mark.long
 def test_evaluate_writes_a_record(trained, tmp_path):
     said = ran("evaluate", f"--model={trained / 'saved'}", "--samples=200", "--output=score.json", folder=tmp_path)
-    assert "classifier_score/digits" in said
+    assert "classifier_score_200_test/digits" in said
+    assert "not by Inception" in said
     record = json.loads((tmp_path / "score.json").read_text())
     assert record["recipe"] == "dual_d_selu_digits"
     assert record["checkpoint"] == "last"
+    said = ran("evaluate", "--records=score.json,score.json", folder=tmp_path)
+    assert "first less second" in said
+    assert re.search(r"^  fid/digits_8x8x1: \+0$", said, re.MULTILINE)
 
 
 @pytest.mark.long
@@ -122,6 +126,24 @@ def test_list_takes_wildcards(tmp_path):
     assert "dcgan" in said
     assert "dragan" in said
     assert "  dual_d_selu" not in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "give --model=, to evaluate it, or --records="),
+        (["--model=absent"], "'absent' is no SavedModel"),
+        (["--model=digits@test", "--metrics=fidd"], "did you mean 'fid'?"),
+        (["--records=absent.json"], "'absent.json': No such file"),
+    ],
+)
+@pytest.mark.long
+def test_evaluate_says_what_cannot_be_evaluated(flags, said, tmp_path):
+    done = run("evaluate", *flags, folder=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

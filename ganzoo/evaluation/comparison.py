@@ -84,8 +84,8 @@ def remarks(records: Sequence[ScoreRecord]) -> list[str]:
         found.append("The Inception score means something on images like ImageNet's only (arXiv:1801.01973).")
     if any(record.evaluator and record.evaluator_accuracy is not None for record in records):
         found.append(
-            "These scores are by a classifier of the data set itself, not by Inception: they compare with scores by the "
-            "same weights only."
+            "These scores are by a classifier of the data set itself, not by Inception: they compare with scores by "
+            "the same weights only."
         )
     if any(_saw(record) for record in records):
         found.append(

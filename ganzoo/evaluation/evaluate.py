@@ -18,11 +18,10 @@ from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation.density_scores import density_scores
 from ganzoo.evaluation.evaluators import Evaluator, filled, in_domain
 from ganzoo.evaluation.inception import load_inception
-from ganzoo.evaluation.metrics import METRICS, Batch, Metric, Setting, named
+from ganzoo.evaluation.metrics import METRICS, TFGAN_METRICS, Batch, ByTFGAN, Setting, named, of_names
 from ganzoo.evaluation.records import Score, ScoreRecord, save_record, short
 from ganzoo.evaluation.references import reference_for
 from ganzoo.evaluation.sources import Source, open_source
-from ganzoo.evaluation.tfgan import TFGAN_METRICS
 from ganzoo.exported import version_folder
 from ganzoo.progress import shown
 from ganzoo.sampling import BATCH
@@ -157,9 +156,7 @@ def _refuse_image_options(metrics, evaluator, inception_path) -> None:
         raise InputError("points have scores of their own: leave out metrics, evaluator and inception_path")
 
 
-def _real(
-    dataset: str, split: str, source: Source, data_dir: str | os.PathLike | None
-) -> Examples | Density:
+def _real(dataset: str, split: str, source: Source, data_dir: str | os.PathLike | None) -> Examples | Density:
     """Returns real examples in the shape of those that are scored."""
     shape = tuple(source.example_shape)
     size = {"image_size": shape[:2], "channels": shape[2]} if len(shape) == 3 else {}
@@ -212,8 +209,8 @@ def _score_name(name: str, network: Evaluator, explicit: bool) -> str:
 def _image_scores(source: Source, count: int, plan: _Plan, seed: int, engine: str) -> list[Score]:
     """Returns the scores of images, seen once, batch by batch."""
     setting = _setting(source, count, plan, seed)
-    table = METRICS | (TFGAN_METRICS if engine == "tfgan" else {})
-    metrics: list[Metric] = [table[name](setting) for name in plan.metrics]
+    table = METRICS | dict.fromkeys(TFGAN_METRICS, ByTFGAN) if engine == "tfgan" else METRICS
+    metrics = of_names(plan.metrics, setting, table)
     asks = any(metric.by_network for metric in metrics)
     for images in shown(source.batches(count, seed), f"scoring {source.name}", -(-count // BATCH)):
         outputs = (None, None)

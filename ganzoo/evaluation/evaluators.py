@@ -79,11 +79,13 @@ def in_domain(train: Examples | None, test: Examples, data_dir: str | os.PathLik
     if not test.name.startswith("folder"):
         return classifier_for(test.name, test.image_shape, data_dir)
     if train is None:
-        raise InputError(f"{test.name!r}: a classifier is trained on one part and measured on another; give train_split")
+        raise InputError(
+            f"{test.name!r}: a classifier is trained on one part and measured on another; give train_split"
+        )
     return cached_classifier(train, test)
 
 
 def filled(batch: np.ndarray, size: int = BATCH) -> tuple[np.ndarray, int]:
-    """Returns the batch with its last row repeated up to `size` rows, so that one graph does, and how many rows count."""
+    """Returns the batch filled up to `size` rows with its last one, so that one graph does, and how many count."""
     missing = size - len(batch)
     return (np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch), len(batch)

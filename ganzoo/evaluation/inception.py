@@ -82,7 +82,9 @@ def load_inception(path: str | os.PathLike | None = None, resizing: str = "graph
     handle = INCEPTION if path is None else os.path.expanduser(os.fspath(path))
     folder = _downloaded(handle) if "://" in handle else handle
     if not tf.saved_model.contains_saved_model(folder):
-        raise InputError(f"{folder!r} is not a SavedModel folder: no saved_model.pb is in it; give the folder that has it")
+        raise InputError(
+            f"{folder!r} is not a SavedModel folder: no saved_model.pb is in it; give the folder that has it"
+        )
     call, widths = _network(tf.saved_model.load(folder), handle)
     weights_hash = _files_hash(Path(folder))
     name = INCEPTION_NAME if widths == INCEPTION_WIDTHS else f"{Path(folder).name}-{weights_hash[:8]}"
@@ -98,8 +100,8 @@ def _downloaded(handle: str) -> str:
         return tensorflow_hub.resolve(handle)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"the Inception graph {handle} cannot be had ({error}); download it once on a machine with internet and give "
-            "its folder as inception_path, or set TFHUB_CACHE_DIR to a cache that has it"
+            f"the Inception graph {handle} cannot be had ({error}); download it once on a machine with internet and "
+            "give its folder as inception_path, or set TFHUB_CACHE_DIR to a cache that has it"
         ) from None
 
 
@@ -130,7 +132,7 @@ def _network(model: object, handle: str) -> tuple[Callable[[tf.Tensor], dict[str
     except Exception as error:  # whatever a foreign graph makes of images
         first = str(error).strip().splitlines()[0]
         raise InputError(
-            f"{handle} does not take float32 images [B, H, W, 3] in [-1, 1] ({first}); give the SavedModel of an evaluator"
+            f"{handle} does not take float32 images [B, H, W, 3] in [-1, 1] ({first}); give an evaluator's SavedModel"
         ) from None
 
 

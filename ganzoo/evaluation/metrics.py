@@ -4,7 +4,7 @@ Beside most stands the same score of real images, `real_<metric>`: what a perfec
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,12 +12,14 @@ import numpy as np
 
 from ganzoo.data import Examples
 from ganzoo.errors import InputError
-from ganzoo.evaluation import neighbours, similarity
+from ganzoo.evaluation import similarity
 from ganzoo.evaluation.evaluators import Evaluator
+from ganzoo.evaluation.neighbours import neighbour_scores
 from ganzoo.evaluation.records import Score
 from ganzoo.evaluation.references import Reference
-from ganzoo.evaluation.scores import frechet_distance, mode_score, nearest_distances, reverse_kl_of_shares
+from ganzoo.evaluation.scores import class_histogram_kl, frechet_distance, mode_score, nearest_distances
 from ganzoo.evaluation.streaming import KernelBlocks, Moments, SplitScores
+from ganzoo.evaluation.tfgan import tfgan_scores
 
 SPLITS = 10
 _PERCENTILES = (1, 5, 25, 50)
@@ -60,12 +62,18 @@ class Batch:
 
 
 class Metric:
-    """One metric: `update` with every batch, then `scores`. `by_network`: whether it wants logits and features."""
+    """What computes one metric or several of like needs: `update` with every batch, then `scores`.
 
-    by_network: ClassVar[bool] = True
+    Args:
+        setting: What is compared with what.
+        names: Those of its metrics that are asked for.
+    """
 
-    def __init__(self, setting: Setting):
+    by_network: ClassVar[bool] = True  # whether it wants logits and features
+
+    def __init__(self, setting: Setting, names: Sequence[str]):
         self.setting = setting
+        self.names = names
 
     def update(self, batch: Batch) -> None:
         """Takes the next images."""
@@ -81,40 +89,32 @@ class Metric:
 
 
 class ClassifierScore(Metric):
-    """exp(E_x KL(p(y|x) || p(y))), in one split and in ten; `inception_score` where Inception is asked."""
+    """exp(E_x KL(p(y|x) || p(y))), in one split and in ten; called `inception_score` where Inception is asked."""
 
-    title: ClassVar[str] = "classifier_score"
-
-    def __init__(self, setting: Setting):
-        super().__init__(setting)
-        self.sums = [SplitScores(setting.count, n) for n in (1, SPLITS) if setting.count >= n]
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
+        self.sums = SplitScores(setting.count, min(setting.count, SPLITS))
 
     def update(self, batch: Batch) -> None:
-        for sums in self.sums:
-            sums.update(batch.logits)
+        self.sums.update(batch.logits)
 
     def scores(self) -> list[Score]:
-        real = SplitScores(len(self.setting.reference), 1)
+        real = SplitScores(len(self.setting.reference))
         for rows in _blocks(self.setting.reference.logits):
             real.update(rows)
-        (ours,), (theirs,) = self.sums[0].scores(), real.scores()
-        count, reals = self.setting.count, len(self.setting.reference)
-        found = [
-            self.generated(self.title, ours),
-            Score(f"real_{self.title}", float(theirs), generated=0, real=reals),
-            self.generated(f"{self.title}_ratio", ours / theirs, reals),
-        ]
-        if count >= SPLITS:
-            splits = self.sums[1].scores()
-            spread = {"spread": float(splits.std()), "spread_of": "splits"}
-            found.insert(1, self.generated(f"{self.title}_{SPLITS}_splits", splits.mean(), **spread))
-        return found
+        return classifier_scores(self, self.names[0], self.sums.score(), self.sums.scores(), real.score())
 
 
-class InceptionScore(ClassifierScore):
-    """The same in Inception's view."""
-
-    title = "inception_score"
+def classifier_scores(metric: Metric, title: str, whole: float, splits: np.ndarray, real: float) -> list[Score]:
+    """Returns the scores in one split and in ten, that of real images, and the ratio."""
+    reals = len(metric.setting.reference)
+    spread = {"spread": float(np.std(splits)), "spread_of": "splits"}
+    return [
+        metric.generated(title, whole),
+        *([metric.generated(f"{title}_{SPLITS}_splits", np.mean(splits), **spread)] if len(splits) == SPLITS else ()),
+        Score(f"real_{title}", float(real), generated=0, real=reals),
+        metric.generated(f"{title}_ratio", whole / real, reals),
+    ]
 
 
 class FID(Metric):
@@ -124,8 +124,8 @@ class FID(Metric):
     compare. The classifier is surer of images it was trained on, so an ideal generator can get a little less.
     """
 
-    def __init__(self, setting: Setting):
-        super().__init__(setting)
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
         self.left = setting.count if setting.floor is None else min(setting.count, len(setting.floor))
         self.count = self.left
         self.moments = Moments(setting.reference.features.shape[1])
@@ -137,19 +137,16 @@ class FID(Metric):
 
     def scores(self) -> list[Score]:
         reference, floor = self.setting.reference, self.setting.floor
-        distance = frechet_distance(self.moments.gaussian(), reference.gaussian)
-        found = [self.generated("fid", distance, len(reference), self.count)]
-        if floor is not None:
-            distance = frechet_distance(floor.gaussian, reference.gaussian)
-            found.append(Score("real_fid", float(distance), generated=0, real=len(floor) + len(reference)))
-        return found
+        ours = frechet_distance(self.moments.gaussian(), reference.gaussian)
+        theirs = 0.0 if floor is None else frechet_distance(floor.gaussian, reference.gaussian)
+        return distances(self, "fid", ours, theirs, self.count)
 
 
 class KID(Metric):
     """Squared maximum mean discrepancy of features, polynomial kernel of degree 3, over blocks of at most 1024."""
 
-    def __init__(self, setting: Setting):
-        super().__init__(setting)
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
         self.blocks = KernelBlocks(setting.count, setting.reference.features)
 
     def update(self, batch: Batch) -> None:
@@ -157,26 +154,32 @@ class KID(Metric):
 
     def scores(self) -> list[Score]:
         reference, floor = self.setting.reference, self.setting.floor
-        distance, error = self.blocks.distance()
-        found = [self.generated("kid", distance, len(reference), **_of_mean(error))]
+        (ours, error), (theirs, floor_error) = self.blocks.distance(), (0.0, None)
         if floor is not None:
             blocks = KernelBlocks(len(floor), reference.features)
             for rows in _blocks(floor.features):
                 blocks.update(rows)
-            distance, error = blocks.distance()
-            count = len(floor) + len(reference)
-            found.append(Score("real_kid", float(distance), generated=0, real=count, **_of_mean(error)))
-        return found
+            theirs, floor_error = blocks.distance()
+        return distances(self, "kid", ours, theirs, self.setting.count, (error, floor_error))
+
+
+def distances(
+    metric: Metric, title: str, ours: float, theirs: float, count: int, errors: tuple[float | None, ...] = (None, None)
+) -> list[Score]:
+    """Returns a distance to the real images, of `count` generated ones and, if there is a floor, of its images."""
+    reference, floor = metric.setting.reference, metric.setting.floor
+    found = [metric.generated(title, ours, len(reference), count, **_of_mean(errors[0]))]
+    if floor is not None:
+        real = len(floor) + len(reference)
+        found.append(Score(f"real_{title}", float(theirs), generated=0, real=real, **_of_mean(errors[1])))
+    return found
 
 
 class Neighbours(Metric):
-    """Manifolds of nearest neighbours, of at most 10,000 images a side."""
+    """Precision and recall, density and coverage: manifolds of nearest neighbours, of at most 10,000 images a side."""
 
-    titles: ClassVar[tuple[str, str]]
-    measure: ClassVar
-
-    def __init__(self, setting: Setting):
-        super().__init__(setting)
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
         self.count = min(setting.count, _NEIGHBOURS_MOST)
         self.features = np.empty((self.count, setting.reference.features.shape[1]), np.float32)
         self.row = 0
@@ -188,39 +191,23 @@ class Neighbours(Metric):
 
     def scores(self) -> list[Score]:
         reference, floor = self.setting.reference, self.setting.floor
-        rng = np.random.default_rng(self.setting.seed)
-        real = _chosen(reference.features, rng)
-        ours = type(self).measure(self.features, real)
-        found = [self.generated(title, value, len(real), self.count) for title, value in zip(self.titles, ours, strict=True)]
+        titles = [title for name in self.names for title in name.split("_")]
+        real = reference.features[:_NEIGHBOURS_MOST]  # in random order
+        ours = neighbour_scores(self.features, real)
+        found = [self.generated(title, getattr(ours, title), len(real), self.count) for title in titles]
         if floor is not None:
-            other = _chosen(floor.features, rng)
-            theirs = type(self).measure(other, real)
-            found += [
-                Score(f"real_{title}", float(value), generated=0, real=len(other) + len(real))
-                for title, value in zip(self.titles, theirs, strict=True)
-            ]
+            other = floor.features[:_NEIGHBOURS_MOST]
+            theirs = neighbour_scores(other, real)
+            count = len(other) + len(real)
+            found += [Score(f"real_{title}", getattr(theirs, title), generated=0, real=count) for title in titles]
         return found
-
-
-class PrecisionRecall(Neighbours):
-    """The share of fakes within the real manifold, and of real images within that of the fakes."""
-
-    titles = ("precision", "recall")
-    measure = staticmethod(neighbours.precision_recall)
-
-
-class DensityCoverage(Neighbours):
-    """How many real neighbourhoods a fake is in, over k, and the share of them that a fake is in."""
-
-    titles = ("density", "coverage")
-    measure = staticmethod(neighbours.density_coverage)
 
 
 class Modes(Metric):
     """How the images spread over the classes: how many are reached, KL of their histogram to the uniform one."""
 
-    def __init__(self, setting: Setting):
-        super().__init__(setting)
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
         self.counts = np.zeros(setting.reference.logits.shape[1], np.int64)
 
     def update(self, batch: Batch) -> None:
@@ -233,18 +220,18 @@ class Modes(Metric):
         found = [
             self.generated("classes_reached", np.count_nonzero(ours)),
             Score("real_classes_reached", float(np.count_nonzero(theirs)), generated=0, real=reals),
-            self.generated("class_kl", reverse_kl_of_shares(ours)),
-            Score("real_class_kl", reverse_kl_of_shares(theirs), generated=0, real=reals),
+            self.generated("class_kl", class_histogram_kl(ours)),
+            Score("real_class_kl", class_histogram_kl(theirs), generated=0, real=reals),
         ]
         shares = enumerate(ours) if len(ours) <= _FEW_CLASSES else ()
         return found + [self.generated(f"class_share_{number}", share) for number, share in shares]
 
 
 class ModeScore(Metric):
-    """Che et al.'s score, which like the classifier score asks for sure and various images, and for the data's classes."""
+    """Che et al.'s score: as the classifier score, but of the data's classes."""
 
-    def __init__(self, setting: Setting):
-        super().__init__(setting)
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
         self.logits = []
 
     def update(self, batch: Batch) -> None:
@@ -261,8 +248,8 @@ class MSSSIM(Metric):
 
     by_network = False
 
-    def __init__(self, setting: Setting):
-        super().__init__(setting)
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
         self.values = []
         self.scales = similarity.scales(setting.test.image_shape)
         self.left_over = np.empty((0, *setting.test.image_shape), np.uint8)
@@ -295,8 +282,8 @@ class Memorisation(Metric):
 
     by_network = False
 
-    def __init__(self, setting: Setting):
-        super().__init__(setting)
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
         if setting.train is None:
             raise InputError(
                 "memorisation compares generated with held-out images: give a split and a train_split that differ"
@@ -329,18 +316,63 @@ class Memorisation(Metric):
         ]
 
 
+TFGAN_METRICS = ("classifier_score", "inception_score", "fid", "kid")
+
+
+class ByTFGAN(Metric):
+    """The scores of `TFGAN_METRICS` by TF-GAN's own functions, which hold all activations at once."""
+
+    def __init__(self, setting: Setting, names: Sequence[str]):
+        super().__init__(setting, names)
+        self.rows = ([], [])
+
+    def update(self, batch: Batch) -> None:
+        self.rows[0].append(batch.logits)
+        self.rows[1].append(batch.features)
+
+    def scores(self) -> list[Score]:
+        reference, floor = self.setting.reference, self.setting.floor
+        logits, features = (np.concatenate(rows) for rows in self.rows)
+        kept = len(features) if floor is None else min(len(features), len(floor))
+        splits = min(len(logits), SPLITS)
+        ours = tfgan_scores(logits, features, reference.features, splits)
+        alike = ours if kept == len(features) else tfgan_scores(logits, features[:kept], reference.features, splits)
+        # The real images' classifier score; as features they are compared with themselves or the other split.
+        other = reference.features if floor is None else floor.features
+        theirs = tfgan_scores(reference.logits, other, reference.features, 1)
+        found = []
+        for name in self.names:
+            if name == "fid":
+                found += distances(self, name, alike.frechet_distance, theirs.frechet_distance, kept)
+            elif name == "kid":
+                errors = ours.kernel_standard_error, theirs.kernel_standard_error
+                found += distances(self, name, ours.kernel_distance, theirs.kernel_distance, len(features), errors)
+            else:
+                splits = ours.split_scores
+                found += classifier_scores(self, name, ours.classifier_score, splits, theirs.classifier_score)
+        return found
+
+
 METRICS = {
     "classifier_score": ClassifierScore,
-    "inception_score": InceptionScore,
+    "inception_score": ClassifierScore,
     "fid": FID,
     "kid": KID,
-    "precision_recall": PrecisionRecall,
-    "density_coverage": DensityCoverage,
+    "precision_recall": Neighbours,
+    "density_coverage": Neighbours,
     "modes": Modes,
     "mode_score": ModeScore,
     "ms_ssim": MSSSIM,
     "memorisation": Memorisation,
 }
+
+
+def of_names(names: Sequence[str], setting: Setting, table: Mapping[str, type[Metric]] = METRICS) -> list[Metric]:
+    """Returns what computes the metrics of these names; each class once, for all of its names."""
+    asked = {}
+    for name in names:
+        asked.setdefault(table[name], []).append(name)
+    return [metric(setting, its_names) for metric, its_names in asked.items()]
 
 
 def named(scores: Sequence[Score], metric: Metric) -> list[Score]:
@@ -357,13 +389,6 @@ def _slices(count: int) -> Iterator[slice]:
 
 def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
     return (rows[each] for each in _slices(len(rows)))
-
-
-def _chosen(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns at most `_NEIGHBOURS_MOST` rows, chosen at random."""
-    if len(rows) <= _NEIGHBOURS_MOST:
-        return np.asarray(rows)
-    return np.asarray(rows[np.sort(rng.choice(len(rows), _NEIGHBOURS_MOST, replace=False))])
 
 
 def _of_mean(error: float | None) -> dict:

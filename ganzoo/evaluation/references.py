@@ -12,10 +12,9 @@ import numpy as np
 from absl import logging
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation.classifier_cache import cache_folder
 from ganzoo.evaluation.evaluators import Evaluator, filled
 from ganzoo.evaluation.streaming import Gaussian, Moments
-from ganzoo.files import write_text
+from ganzoo.files import cache_folder, write_text
 from ganzoo.progress import shown
 from ganzoo.sampling import BATCH
 
@@ -113,9 +112,7 @@ def _write(images: np.ndarray, identity: dict, evaluator: Evaluator, folder: Pat
             outputs = [values[:count] for values in evaluator.predict(batch)]
             if arrays is None:
                 arrays = [
-                    np.lib.format.open_memmap(
-                        partial / f"{name}.npy", "w+", np.float32, (len(images), values.shape[1])
-                    )
+                    np.lib.format.open_memmap(partial / f"{name}.npy", "w+", np.float32, (len(images), values.shape[1]))
                     for name, values in zip(_ARRAYS, outputs, strict=True)
                 ]
             for array, values in zip(arrays, outputs, strict=True):

@@ -1,6 +1,7 @@
 """Whatever can produce examples, as batches of one kind: what is scored never knows where they come from."""
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +81,13 @@ class Source:
         if wanted < 2:
             raise InputError(f"{self.name} has {wanted} examples: a score needs at least 2")
         if self.count is not None and wanted > self.count:
-            raise InputError(f"samples={wanted}: {self.name} has {self.count} examples; ask for no more, or leave it out")
+            raise InputError(
+                f"samples={wanted}: {self.name} has {self.count} examples; ask for no more, or leave it out"
+            )
         return wanted
 
     def batches(self, n: int, seed: int) -> Iterator[np.ndarray]:
-        """Yields n examples, uint8 [b, H, W, C] or float32 [b, D], checked; of a fixed set n different ones at random."""
+        """Yields n examples, uint8 [b, H, W, C] or float32 [b, D], checked; of a fixed set no one twice."""
         dtype = "uint8" if len(self.example_shape) == 3 else "float32"
         for batch in self.draw(n, seed):
             if batch.shape[1:] != self.example_shape or batch.dtype != dtype:
@@ -110,7 +113,7 @@ def open_source(model: Any) -> Source:
     if isinstance(model, str | os.PathLike):
         return _opened(os.fspath(model))
     if isinstance(model, keras.Model):
-        return _gan(model) if hasattr(model, "averaged_generator") else _network(model)
+        return _gan(model) if hasattr(model, "players") else _network(model)
     if isinstance(model, Examples | Density):
         return _real(model)
     if isinstance(model, np.ndarray):
@@ -152,10 +155,11 @@ def _folder(path: str) -> Source:
 def _array(path: str) -> np.ndarray:
     """Returns the array of an .npz file: that called `images`, or the first of several, as other packages write it."""
     try:
-        with np.load(os.path.expanduser(path), allow_pickle=False) as file:
+        # Opened here: NumPy leaves a damaged file open.
+        with open(os.path.expanduser(path), "rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = file.files
             return file["images" if "images" in names else names[0]]
-    except (OSError, ValueError, IndexError, KeyError) as error:
+    except (OSError, ValueError, IndexError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path!r} holds no array that can be read ({error}); give np.savez(path, images=x)") from None
 
 
@@ -175,9 +179,7 @@ def _usable(values: np.ndarray, what: str) -> np.ndarray:
     )
 
 
-def _fixed(
-    kind: str, name: str, examples: np.ndarray, by_class: bool = False, origin: Origin = Origin()
-) -> Source:
+def _fixed(kind: str, name: str, examples: np.ndarray, by_class: bool = False, origin: Origin = Origin()) -> Source:
     """Returns the source of a set: all in their order, unless they lie `by_class`; of fewer, a random choice."""
 
     def draw(n: int, seed: int) -> Iterator[np.ndarray]:
@@ -239,18 +241,21 @@ def _network(model: keras.Model) -> Source:
 
 
 def _latent_source(kind: str, name: str, call: Callable[[tf.Tensor], tf.Tensor], latent_dim: int) -> Source:
-    """Returns the source of a function from latents float32 [B, latent_dim], N(0, I), to images in [-1, 1] or points."""
-    first = call(latents(*_rows(BATCH, 0), latent_dim))
-    if first.shape.rank not in (2, 4):
-        raise InputError(f"{name} gives values of shape {first.shape}; images are [B, H, W, C] in [-1, 1], points [B, D]")
-    points = first.shape.rank == 2
+    """Returns the source of a function from latents N(0, I), float32 [B, latent_dim], to images or points."""
+    first = call(latents(*_rows(BATCH, 0), latent_dim)).numpy()
+    if first.ndim not in (2, 4):
+        raise InputError(
+            f"{name} gives values of shape {first.shape}; images are [B, H, W, C] in [-1, 1], points [B, D]"
+        )
+    points = first.ndim == 2
+    rounded(first, repr(name), points=points)
 
     def sample(seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         values = call(latents(seed, index, latent_dim, truncation=truncation)).numpy()
         return tf.constant(rounded(values, repr(name), points=points))
 
     draw = lambda n, seed: sample_batches(sample, n, seed)  # noqa: E731
-    return Source(kind, name, tuple(first.shape[1:]), draw)
+    return Source(kind, name, first.shape[1:], draw)
 
 
 def _rows(n: int, seed: int) -> tuple[tf.Tensor, tf.Tensor]:

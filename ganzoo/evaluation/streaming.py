@@ -116,14 +116,22 @@ class SplitScores:
         Raises:
             InputError: if images are missing.
         """
+        self._require_all()
+        return _scores(self._negative_entropy, self._conditional, np.diff(self._bounds))
+
+    def score(self) -> float:
+        """Returns the score of all images in one split, from 1 to K.
+
+        Raises:
+            InputError: if images are missing.
+        """
+        self._require_all()
+        sums = (sums.sum(axis=0, keepdims=True) for sums in (self._negative_entropy, self._conditional))
+        return float(_scores(*sums, np.array([self.total]))[0])
+
+    def _require_all(self) -> None:
         if self.count != self.total:
             raise InputError(f"logits of {self.count} images, and {self.total} were announced; give them all")
-        images = np.diff(self._bounds)
-        marginal = self._conditional / images[:, None]
-        # p log p -> 0 as p -> 0: a class whose probabilities all underflow adds nothing.
-        log_marginal = np.log(marginal, where=marginal > 0, out=np.zeros_like(marginal))
-        divergence = self._negative_entropy / images - (marginal * log_marginal).sum(axis=1)
-        return np.exp(np.maximum(divergence, 0.0))
 
     def _add(self, logits: np.ndarray) -> None:
         log_conditional = log_softmax(logits)
@@ -134,6 +142,15 @@ class SplitScores:
             self._negative_entropy[split] += negative_entropy[start:stop].sum()
             self._conditional[split] += conditional[start:stop].sum(axis=0)
         self.count += len(logits)
+
+
+def _scores(negative_entropy: np.ndarray, conditional: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Returns the scores [splits] of sums [splits] and [splits, K] over so many images [splits]."""
+    marginal = conditional / images[:, None]
+    # p log p -> 0 as p -> 0: a class whose probabilities all underflow adds nothing.
+    log_marginal = np.log(marginal, where=marginal > 0, out=np.zeros_like(marginal))
+    divergence = negative_entropy / images - (marginal * log_marginal).sum(axis=1)
+    return np.exp(np.maximum(divergence, 0.0))
 
 
 class KernelBlocks:

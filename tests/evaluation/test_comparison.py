@@ -125,7 +125,7 @@ def test_remarks_are_made_where_they_matter(record):
     assert any("chosen by its score" in line for line in remarks([dataclasses.replace(plain, checkpoint="best")]))
     seen = dataclasses.replace(plain, split="train", trained_on="train+test")
     assert any("trained on" in line for line in remarks([seen]))
-    kid = dataclasses.replace(
-        plain, scores=(Score("kid/e", 0.1, generated=9, real=9, spread=0.1, spread_of="mean"),)
-    )
-    assert remarks([kid]) == ["± of KID is the standard error over its blocks; KID is unbiased and may come out below 0."]
+    kid = dataclasses.replace(plain, scores=(Score("kid/e", 0.1, generated=9, real=9, spread=0.1, spread_of="mean"),))
+    assert remarks([kid]) == [
+        "± of KID is the standard error over its blocks; KID is unbiased and may come out below 0."
+    ]

@@ -4,10 +4,13 @@ from importlib.metadata import version
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import ganzoo
 from ganzoo import data
 from ganzoo.errors import InputError
 from ganzoo.evaluation import classifier_for, compare, evaluate, load_record, record_path, remarks, table
+from ganzoo.evaluation.evaluators import StackedClassifier
 
 CLASSIFIER = "digits_16x16x1"
 
@@ -216,3 +219,59 @@ class TestRefusals:
     def test_too_few(self, tmp_path):
         with pytest.raises(InputError, match="samples=1: a score needs at least 2"):
             evaluate(tmp_path, samples=1)
+
+
+class TestWhateverGivesImages:
+    METRICS = ("classifier_score", "fid", "kid", "precision_recall", "density_coverage", "modes", "ms_ssim")
+
+    def test_one_generator_by_every_road(self, tmp_path):
+        networks = {"generator": {"width": 4}, "discriminator": {"width": 4}}
+        gan = ganzoo.build("dcgan", image_shape=(16, 16, 1), latent_dim=4, networks=networks)
+        images = gan.generate(150, seed=2)
+        (tmp_path / "folder").mkdir()
+        for number, image in enumerate(images):
+            Image.fromarray(image[..., 0]).save(tmp_path / "folder" / f"{number:03}.png")
+        np.savez(tmp_path / "images.npz", images)
+        roads = {
+            "saved_model": ganzoo.export(gan, tmp_path / "saved"), "keras_model": gan, "folder": tmp_path / "folder",
+            "npz": tmp_path / "images.npz", "array": images,
+        }  # fmt: skip
+        options = {"samples": 150, "seed": 2, "metrics": [name for name in self.METRICS if name != "ms_ssim"]}
+        records = {kind: ganzoo.evaluate(road, "digits", **options) for kind, road in roads.items()}
+        first = values(records["keras_model"])
+        for kind, record in records.items():
+            assert record.source == kind
+            assert values(record) == pytest.approx(first, rel=1e-9, abs=1e-9), kind
+
+    def test_real_splits_against_each_other(self):
+        record = evaluate("digits@test", split="train", train_split=None, metrics=self.METRICS[:-1])
+        back = evaluate("digits@train", split="test", train_split=None, metrics=self.METRICS[:-1])
+        ours, theirs = values(record), values(back)
+        network = record.evaluator
+        assert network == "digits_8x8x1"
+        assert ours[f"fid/{network}"] == pytest.approx(theirs[f"fid/{network}"], rel=1e-6)
+        assert ours[f"precision/{network}"] == pytest.approx(theirs[f"recall/{network}"])
+        assert ours[f"classes_reached/{network}"] == 10
+        assert (record.source, record.name, record.variant) == ("data", "digits@test", None)
+
+    def test_tf_gan_s_own_arithmetic(self, digits):
+        options = {"samples": 200, "metrics": ["classifier_score", "fid", "kid"]}
+        ours, theirs = (evaluate(digits[0], "digits", engine=engine, **options) for engine in ("ganzoo", "tfgan"))
+        # float64 of TF-GAN and of NumPy: their roots of a covariance of less than full rank differ.
+        assert values(theirs) == pytest.approx(values(ours), rel=1e-5, abs=1e-6)
+        assert [score.metric for score in theirs.scores] == [score.metric for score in ours.scores]
+        with pytest.raises(InputError, match="engine: 'ganzoo' and 'tfgan'"):
+            compare(ours, theirs)
+
+    def test_stacked_digits_are_read_channel_by_channel(self, digits):
+        train, test = digits
+        network = StackedClassifier(classifier_for("digits", (16, 16, 1)))
+        rows = np.arange(60).reshape(20, 3)
+        images = np.concatenate([test.images[rows[:, c]] for c in range(3)], axis=-1)
+        logits, features = network.predict(images)
+        assert logits.shape == (20, 1000)
+        assert features.shape[1] == 3 * network.digit.predict(test.images[:2])[1].shape[1]
+        expected = (test.labels[rows] * [100, 10, 1]).sum(axis=1)
+        assert np.mean(logits.argmax(axis=1) == expected) > 0.9
+        np.testing.assert_allclose(np.exp(logits.astype("float64")).sum(axis=1), 1.0, rtol=1e-4)
+'''.replace("train, test = digits\n        network = Stacked","_, test = digits\n        network = Stacked")

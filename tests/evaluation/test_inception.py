@@ -1,4 +1,4 @@
-"""The evaluator's Inception network: the real one cannot be had in a test, so one of its signature and widths stands in."""
+"""The evaluator's Inception network: a test cannot have the real one, so one of its signature and widths stands in."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,9 @@ def test_signatures_serve_as_well_as_calls(folder, tmp_path):
     model = tf.saved_model.load(str(path))
     assert list(model.signatures) == ["serving_default"]
     images = np.full((2, 8, 8, 3), 9, np.uint8)
-    np.testing.assert_allclose(load_inception(path).predict(images)[0], load_inception(folder).predict(images)[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        load_inception(path).predict(images)[0], load_inception(folder).predict(images)[0], rtol=1e-5
+    )
 
 
 def test_the_hash_follows_the_weights(folder, tmp_path):
@@ -95,14 +97,15 @@ def test_another_network_is_not_called_inception(tmp_path, digits):
 
 
 def test_scores_by_inception_are_named_so(folder, digits, tmp_path):
-    train, test = digits
-    options = dict(inception_path=folder, metrics=["inception_score", "fid", "kid"], train_split=None)
+    train, _ = digits
+    options = {"inception_path": folder, "metrics": ["inception_score", "fid", "kid"], "train_split": None}
     record = evaluate(train, "digits", samples=200, **options)
     values = {score.metric: score for score in record.scores}
     assert set(values) == {
         f"{metric}/inception-2015"
         for metric in (
-            "inception_score", "inception_score_10_splits", "real_inception_score", "inception_score_ratio", "fid", "kid"
+            "inception_score", "inception_score_10_splits", "inception_score_ratio", "real_inception_score", "fid",
+            "kid",
         )
     }  # fmt: skip
     assert record.evaluator == "inception-2015"
@@ -126,7 +129,9 @@ class TestRefusals:
             raise OSError("Name or service not known")
 
         monkeypatch.setattr(hub, "resolve", offline)
-        with pytest.raises(InputError, match="cannot be had .Name or service not known.; download it once .* TFHUB_CACHE_DIR"):
+        with pytest.raises(
+            InputError, match=r"cannot be had .Name or service not known.; download it once .* TFHUB_CACHE_DIR"
+        ):
             load_inception()
 
     def test_a_cached_graph_needs_no_network(self, folder, tmp_path, monkeypatch):
@@ -141,7 +146,9 @@ class TestRefusals:
     def test_folders_that_are_none(self, tmp_path):
         with pytest.raises(InputError, match=r"no saved_model.pb"):
             load_inception(tmp_path)
-        with pytest.raises(InputError, match=r"gives \['features', 'logits'\]; an evaluator gives \['logits', 'pool_3'\]"):
+        with pytest.raises(
+            InputError, match=r"gives \['features', 'logits'\]; an evaluator gives \['logits', 'pool_3'\]"
+        ):
             load_inception(saved(tmp_path / "other", StandIn(outputs=("logits", "features"))))
 
     def test_a_graph_that_takes_something_else(self, tmp_path):
@@ -180,5 +187,7 @@ def test_an_untrained_inception_v3_end_to_end(tmp_path):
 
     path = saved(tmp_path / "v3", Whole())
     test = data.load("digits", "test[:64]", image_size=32)
-    record = evaluate(test, "digits", split="test[64:128]", train_split=None, inception_path=path, metrics=["fid", "kid"])
+    record = evaluate(
+        test, "digits", split="test[64:128]", train_split=None, inception_path=path, metrics=["fid", "kid"]
+    )
     assert {score.metric for score in record.scores} == {"fid/inception-2015", "kid/inception-2015"}

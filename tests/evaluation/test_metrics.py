@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ganzoo import data
-from ganzoo.evaluation.metrics import METRICS, Batch, Setting, named
+from ganzoo.evaluation.metrics import Batch, Setting, named, of_names
 from ganzoo.evaluation.references import Reference
 
 
@@ -32,7 +32,7 @@ def scored(name, arrays, floor=True):
     test, train = (data.Examples("some", part, arrays[part][2]) for part in ("real", "other"))
     references = [Reference(*arrays[part][:2]) for part in ("real", "other")]
     setting = Setting(len(images), 0, test, train, Network(), references[0], references[1] if floor else None)
-    metric = METRICS[name](setting)
+    (metric,) = of_names([name], setting)
     for start in range(0, len(images), 64):
         rows = slice(start, start + 64)
         metric.update(Batch(images[rows], logits[rows], features[rows]))
@@ -113,6 +113,7 @@ def test_manifolds(arrays):
     assert scores["recall/net"].value == pytest.approx(within(real, fake, 3).any(axis=1).mean())
     assert set(scores) == {f"{real}{name}/net" for real in ("", "real_") for name in ("precision", "recall")}
     scores = scored("density_coverage", arrays)
+    assert set(scores) == {f"{real}{name}/net" for real in ("", "real_") for name in ("density", "coverage")}
     assert scores["density/net"].value == pytest.approx(within(fake, real, 5).sum(axis=1).mean() / 5)
     assert scores["coverage/net"].value == pytest.approx(within(fake, real, 5).any(axis=0).mean())
 

@@ -54,7 +54,13 @@ def test_files_of_the_same_images(gan, tmp_path):
         Image.fromarray(image[..., 0]).save(path)
     np.savez(tmp_path / "named.npz", labels=np.arange(70), images=images)
     np.savez(tmp_path / "plain.npz", images)
-    for model in (tmp_path / "pictures", f"folder:{tmp_path}/pictures", tmp_path / "named.npz", tmp_path / "plain.npz", images):
+    for model in (
+        tmp_path / "pictures",
+        f"folder:{tmp_path}/pictures",
+        tmp_path / "named.npz",
+        tmp_path / "plain.npz",
+        images,
+    ):
         source = open_source(model)
         assert source.number(None) == source.count == 70
         np.testing.assert_array_equal(drawn(source, 70, seed=5), images)
@@ -111,9 +117,9 @@ def test_any_keras_generator(tmp_path):
 
 class TestRefusals:
     def test_nothing_there(self, tmp_path):
-        with pytest.raises(InputError, match="no SavedModel.*no folder of images"):
+        with pytest.raises(InputError, match=r"no SavedModel.*no folder of images"):
             open_source(tmp_path / "absent")
-        with pytest.raises(InputError, match="no SavedModel.*holds no images"):
+        with pytest.raises(InputError, match=r"no SavedModel.*holds no images"):
             open_source(tmp_path)
         with pytest.raises(InputError, match="type int gives no examples"):
             open_source(5)
@@ -167,7 +173,7 @@ class TestRefusals:
         lost = ganzoo.build("dcgan", image_shape=(8, 8, 1), latent_dim=4, networks=networks)
         for weight in lost.averaged_generator.weights:
             weight.assign(np.full(weight.shape, np.nan))
-        with pytest.raises(InputError, match="64 of 64 examples of .* are not finite"):
+        with pytest.raises(InputError, match=r"64 of 64 examples of .* are not finite"):
             open_source(lost)
-        with pytest.raises(InputError, match="64 of 64 examples of .* are not finite"):
+        with pytest.raises(InputError, match=r"64 of 64 examples of .* are not finite"):
             open_source(ganzoo.export(lost, tmp_path / "lost"))
