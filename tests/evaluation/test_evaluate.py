@@ -264,7 +264,7 @@ class TestWhateverGivesImages:
             compare(ours, theirs)
 
     def test_stacked_digits_are_read_channel_by_channel(self, digits):
-        train, test = digits
+        _, test = digits
         network = StackedClassifier(classifier_for("digits", (16, 16, 1)))
         rows = np.arange(60).reshape(20, 3)
         images = np.concatenate([test.images[rows[:, c]] for c in range(3)], axis=-1)
@@ -274,4 +274,3 @@ class TestWhateverGivesImages:
         expected = (test.labels[rows] * [100, 10, 1]).sum(axis=1)
         assert np.mean(logits.argmax(axis=1) == expected) > 0.9
         np.testing.assert_allclose(np.exp(logits.astype("float64")).sum(axis=1), 1.0, rtol=1e-4)
-'''.replace("train, test = digits\n        network = Stacked","_, test = digits\n        network = Stacked")
