@@ -92,6 +92,7 @@ def test_import_brings_only_what_it_needs(in_process):
     _, ours = in_process("test_architecture", "packages_imported")
     assert {"ganzoo", "pydantic", "tqdm"} <= set(ours)
     assert not set(ours) & {"sklearn", "scipy", "matplotlib", "PIL", "tensorflow_datasets", "tensorboard", "absl"}
+    assert not set(ours) & {"tensorflow_gan", "tensorflow_hub", "tensorflow_probability", "tf_keras"}
 
 
 @pytest.mark.parametrize("module", ["ganzoo", "ganzoo.data", "ganzoo.evaluation", "ganzoo.variants"])

@@ -44,6 +44,20 @@ def blocks(count: int, width: int) -> Iterator[slice]:
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
+def squared_distances(a: np.ndarray, b: np.ndarray, widened: float = 1.0) -> np.ndarray:
+    """Returns |x|^2 + |y|^2 - 2 x.y of all pairs of rows, [N, M]; rounding may make it negative.
+
+    Args:
+        a: float64 [N, D].
+        b: float64 [M, D].
+        widened: factor of the norms, a little off 1 for bounds on the distances.
+    """
+    squares = a @ (-2 * b.T)
+    squares += widened * np.einsum("nd,nd->n", a, a)[:, None]
+    squares += widened * np.einsum("md,md->m", b, b)
+    return squares
+
+
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Returns log p(y|x), float64 [N, K], no less than about -1e4: there p is 0, and p log p with it."""
     with np.errstate(over="ignore"):  # a difference beyond 1e308 is -inf, and exp(-1e4) is 0 as well

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation.arrays import blocks, checked
+from ganzoo.evaluation.arrays import blocks, checked, squared_distances
 from ganzoo.progress import shown
 
 
@@ -46,7 +46,7 @@ def neighbour_scores(generated: ArrayLike, real: ArrayLike, *, k: int = 3, densi
         InputError: if there are not more rows than neighbours asked for.
 
     Source: Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2 (k = 3); Naeem et al. 2020, arXiv:2002.09797,
-        equations 4 and 5 (k = 5), whose authors' code takes open balls: without exact ties the same.
+        section 3 (k = 5), whose authors' code takes open balls: without exact ties the same.
     """
     generated = _more_rows_than(k, generated, "generated features")
     real = _more_rows_than(max(k, density_k), real, "real features")
@@ -98,13 +98,5 @@ def _tiles(
     dim = len(centre)
     widened = 1 + bound * 2 * (dim + 4) * np.finfo("float64").eps
     tiles = [(rows, columns) for rows in blocks(len(a), dim) for columns in blocks(len(b), dim)]
-    loaded = None
     for rows, columns in shown(tiles, what, len(tiles)):
-        if rows != loaded:
-            loaded, x = rows, a[rows] - centre
-            x_squares = widened * np.einsum("nd,nd->n", x, x)
-        y = b[columns] - centre
-        squares = x @ (-2 * y.T)
-        squares += x_squares[:, None]
-        squares += widened * np.einsum("md,md->m", y, y)
-        yield rows, columns, squares
+        yield rows, columns, squared_distances(a[rows] - centre, b[columns] - centre, widened)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation.arrays import blocks, checked, matrix, rounding_noise
+from ganzoo.evaluation.arrays import blocks, checked, log_softmax, matrix, rounding_noise, squared_distances
 from ganzoo.evaluation.streaming import Gaussian, Moments, SplitScores
 
 
@@ -27,6 +27,28 @@ def classifier_score(logits: ArrayLike) -> float:
     scores = SplitScores(len(logits))
     scores.update(logits)
     return float(scores.scores()[0])
+
+
+def mode_score(logits: ArrayLike, real_logits: ArrayLike) -> float:
+    """Returns exp(E_x KL(p(y|x) || q(y)) - KL(q || p)), the classifier score if classes are as frequent as in the data.
+
+    Otherwise it is less. q is the mean of p(y|x) over the generated images, p that over the real ones. With p in q's
+    place in the first term, too, p would cancel and the classifier score remain.
+
+    Args:
+        logits: [N, K] of generated images, finite.
+        real_logits: [M, K] of real ones, finite.
+
+    Source: Che et al. 2016, arXiv:1612.02136 (MODE score), in the form of Xu et al. 2018, arXiv:1806.07755, section 2.
+    """
+    logits, real_logits = checked(logits, "logits"), checked(real_logits, "real logits")
+    if logits.shape[1] != real_logits.shape[1]:
+        raise InputError(f"logits of {logits.shape[1]} and {real_logits.shape[1]} classes; take both from one network")
+    share, real_share = _mean_probabilities(logits), _mean_probabilities(real_logits)
+    with np.errstate(divide="ignore"):  # a class that no real image is in: the score is 0
+        ratio = np.log(share, where=share > 0, out=np.zeros_like(share)) - np.log(real_share)
+    divergence = np.sum(np.where(share > 0, share * ratio, 0.0))
+    return classifier_score(logits) * float(np.exp(-divergence))
 
 
 def class_shares(logits: ArrayLike) -> np.ndarray:
@@ -130,9 +152,111 @@ def reverse_kl(points: ArrayLike, modes: ArrayLike) -> float:
         Metz et al. 2017 (unrolled GAN), arXiv:1611.02163, there on stacked MNIST.
     """
     mode, _ = _nearest_modes(points, modes)
-    shares = np.bincount(mode, minlength=len(modes)) / len(mode)
-    present = shares[shares > 0]
-    return max(0.0, float(np.sum(present * np.log(present * len(modes)))))
+    return class_histogram_kl(np.bincount(mode, minlength=len(modes)))
+
+
+def class_histogram_kl(shares: ArrayLike) -> float:
+    """Returns KL(q || uniform) in nats, q the histogram of K classes: from 0 to log K, for one class only.
+
+    Args:
+        shares: [K], shares or counts.
+    """
+    shares = _histogram(shares)
+    present = shares[shares > 0] / shares.sum()
+    return max(0.0, float(np.sum(present * np.log(present * len(shares)))))
+
+
+def classes_reached(shares: ArrayLike, least: float) -> int:
+    """Returns how many classes have a share, or a count, of at least `least`, which is above 0."""
+    if least <= 0:
+        raise InputError(f"least={least}: every class has as much; give a share or a count above 0")
+    return int(np.count_nonzero(_histogram(shares) >= least))
+
+
+def mode_counts(classes: ArrayLike, of_each: int = 10) -> np.ndarray:
+    """Returns how many images each combination of classes has, [of_each^C]; 1,000 modes on stacked MNIST.
+
+    `classes_reached(counts, 1)` and `class_histogram_kl(counts)` are what papers tell of 25,600 images (26,000 since
+    VEEGAN), classified channel by channel.
+
+    Args:
+        classes: integers [N, C], from 0 to `of_each` - 1, one for each channel of an image.
+        of_each: classes of a channel.
+
+    Source: Metz et al. 2017, arXiv:1611.02163 (unrolled GAN), section 3.3.1; Lin et al. 2018, arXiv:1712.04086 (PacGAN)
+    """
+    classes = np.asarray(classes)
+    if classes.ndim != 2 or not classes.size or not np.issubdtype(classes.dtype, np.integer):
+        raise InputError(f"classes of {classes.dtype} {classes.shape}; give integers, one row [C] for each image")
+    if classes.min() < 0 or classes.max() >= of_each:
+        raise InputError(f"classes from {classes.min()} to {classes.max()}, where there are {of_each}, from 0 on")
+    shape = (of_each,) * classes.shape[1]
+    return np.bincount(np.ravel_multi_index(tuple(classes.T), shape), minlength=np.prod(shape))
+
+
+def parzen_log_likelihood(samples: ArrayLike, held_out: ArrayLike, width: float) -> tuple[float, float]:
+    """Returns the mean log-likelihood, in nats, of held-out data under Gaussians around samples; its standard error.
+
+    Of early papers, and for comparison with them alone: in high dimensions the estimate is far from the model's own
+    likelihood whatever the number of samples, and does not rank models by it. Centres of clusters score higher than
+    the data themselves (Theis et al. 2016, arXiv:1511.01844, section 3.5).
+
+    Args:
+        samples: generated, [N, ...], finite; 10,000 by convention.
+        held_out: real, [M, ...], finite, M >= 2; as `samples`, on MNIST from 0 to 1.
+        width: standard deviation of the Gaussians, in the data's units; see `parzen_width`.
+
+    Source: Goodfellow et al. 2014, arXiv:1406.2661, section 5.
+    """
+    (logs,) = _parzen_logs(samples, held_out, [width])
+    return float(logs.mean()), float(logs.std(ddof=1) / np.sqrt(len(logs)))
+
+
+def parzen_width(samples: ArrayLike, validation: ArrayLike, widths: ArrayLike) -> float:
+    """Returns that of the widths under which the validation data are likeliest; not the data that are then scored.
+
+    For `Args` and `Source` see `parzen_log_likelihood`.
+    """
+    widths = np.ravel(widths)
+    return float(widths[_parzen_logs(samples, validation, widths).mean(axis=1).argmax()])
+
+
+def _parzen_logs(samples: ArrayLike, held_out: ArrayLike, widths: ArrayLike) -> np.ndarray:
+    """Returns the log-likelihood of every held-out row under every width, [S, M]."""
+    samples, held_out = (np.asarray(rows).reshape(len(rows), -1) for rows in (samples, held_out))
+    samples = checked(samples, "samples")
+    held_out = checked(held_out, "held-out rows", least=2, width=samples.shape[1])
+    widths = np.asarray(widths, dtype="float64")
+    if not widths.size or not np.all((widths > 0) & np.isfinite(widths)):
+        raise InputError(f"widths {widths.tolist()}; give standard deviations above 0")
+    centre = samples.mean(axis=0, dtype="float64")
+    logs = np.full((len(widths), len(held_out)), -np.inf)
+    for columns in blocks(len(samples), samples.shape[1]):
+        block = samples[columns] - centre
+        for rows in blocks(len(held_out), max(block.shape)):
+            squares = squared_distances(held_out[rows] - centre, block)
+            for log, width in zip(logs, widths, strict=True):
+                log[rows] = np.logaddexp(log[rows], _log_sum_exp(squares / (-2 * width**2)))
+    return logs - np.log(len(samples)) - samples.shape[1] * np.log(widths * np.sqrt(2 * np.pi))[:, None]
+
+
+def _log_sum_exp(values: np.ndarray) -> np.ndarray:
+    """Returns log sum_m exp(values), [N] of [N, M]."""
+    largest = values.max(axis=1)
+    return largest + np.log(np.exp(values - largest[:, None]).sum(axis=1))
+
+
+def _mean_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Returns the mean of p(y|x), float64 [K]."""
+    sums = [np.exp(log_softmax(logits[rows].astype("float64"))).sum(axis=0) for rows in blocks(*logits.shape)]
+    return np.sum(sums, axis=0) / len(logits)
+
+
+def _histogram(shares: ArrayLike) -> np.ndarray:
+    shares = np.asarray(shares, dtype="float64")
+    if shares.ndim != 1 or not np.all((shares >= 0) & np.isfinite(shares)) or not shares.sum():
+        raise InputError(f"a histogram of {shares.tolist()}; give the shares or counts of all classes, some above 0")
+    return shares
 
 
 def _gaussian(features: ArrayLike | Gaussian, name: str) -> Gaussian:

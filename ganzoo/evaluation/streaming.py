@@ -168,7 +168,7 @@ class KernelBlocks:
     Raises:
         InputError: if a block of either set would have fewer than two rows.
 
-    Source: Bińkowski et al. 2018, arXiv:1801.01401, section 3; blocks: Zaremba et al. 2013, arXiv:1307.1954.
+    Source: Bińkowski et al. 2018, arXiv:1801.01401 (KID); blocks: Zaremba et al. 2013, arXiv:1307.1954.
     """
 
     def __init__(self, generated_count: int, reference: np.ndarray, max_block: int = MAX_KERNEL_BLOCK):

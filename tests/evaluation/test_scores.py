@@ -15,6 +15,14 @@ from ganzoo.evaluation import (
     nearest_distances,
     reverse_kl,
 )
+from ganzoo.evaluation.scores import (
+    class_histogram_kl,
+    classes_reached,
+    mode_counts,
+    mode_score,
+    parzen_log_likelihood,
+    parzen_width,
+)
 
 
 @pytest.fixture
@@ -68,6 +76,133 @@ class TestClassifierScore:
 def test_class_shares():
     shares = class_shares([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 3.0, 1.0], [0.0, 1.0, 0.0]])
     np.testing.assert_array_equal(shares, [0.25, 0.75, 0.0])
+
+
+class TestModeScore:
+    def test_moderate_logits_by_the_definition(self, random):
+        logits, real_logits = 2 * random.standard_normal((50, 5)), random.standard_normal((40, 5)) + np.arange(5)
+        conditional = scipy.special.softmax(logits, axis=1)
+        share, real_share = conditional.mean(axis=0), scipy.special.softmax(real_logits, axis=1).mean(axis=0)
+        divergence = scipy.stats.entropy(conditional, share, axis=1).mean() - scipy.stats.entropy(share, real_share)
+        assert mode_score(logits, real_logits) == pytest.approx(np.exp(divergence), rel=1e-12)
+
+    def test_is_the_classifier_score_where_classes_are_as_in_the_data(self, random):
+        logits = random.standard_normal((50, 5))
+        assert mode_score(logits, np.repeat(logits, 3, axis=0)) == pytest.approx(classifier_score(logits), rel=1e-12)
+
+    def test_one_class_of_a_balanced_ten(self):
+        sure = 1e4 * np.eye(10)
+        assert mode_score(sure, sure) == pytest.approx(10.0)
+        assert mode_score(np.repeat(sure[:1], 30, axis=0), sure) == pytest.approx(0.1)
+
+    def test_a_class_that_no_real_image_is_in(self):
+        sure = 1e4 * np.eye(3)
+        assert mode_score(sure, sure[:2]) == 0.0
+        assert mode_score(sure[:2], sure) == pytest.approx(2 * np.exp(-np.log(1.5)))
+
+    def test_unlike_classes_are_refused(self):
+        with pytest.raises(InputError, match="3 and 4 classes"):
+            mode_score(np.zeros((2, 3)), np.zeros((2, 4)))
+
+
+class TestClassHistograms:
+    def test_kl_to_uniform(self):
+        counts = np.array([5, 0, 3, 2])
+        expected = scipy.stats.entropy(counts, np.ones(4))
+        assert class_histogram_kl(counts) == pytest.approx(expected, rel=1e-12)
+        assert class_histogram_kl(counts / 10) == pytest.approx(expected, rel=1e-12)
+
+    def test_limits(self):
+        assert class_histogram_kl(np.full(7, 1 / 7)) == pytest.approx(0.0, abs=1e-15)
+        assert class_histogram_kl([0, 0, 9, 0]) == pytest.approx(np.log(4))
+
+    def test_classes_reached(self):
+        assert [classes_reached([0, 1, 2, 5], least) for least in (1, 2, 6)] == [3, 2, 0]
+        assert classes_reached([0.0, 0.004, 0.996], 0.005) == 1
+
+    def test_modes_of_stacked_digits(self, random):
+        classes = random.integers(0, 10, (2000, 3))
+        numbers = classes @ [100, 10, 1]
+        counts = mode_counts(classes)
+        assert counts.shape == (1000,)
+        assert [counts[number] for number in (0, 123, 999)] == [np.sum(numbers == n) for n in (0, 123, 999)]
+        assert classes_reached(counts, 1) == len(np.unique(numbers))
+
+    def test_modes_of_a_collapsed_generator(self):
+        counts = mode_counts([[1, 2, 3], [1, 2, 3], [3, 2, 1], [3, 2, 1]])
+        assert classes_reached(counts, 1) == 2
+        assert class_histogram_kl(counts) == pytest.approx(np.log(1000 / 2))
+
+    @pytest.mark.parametrize("shares", [[-1, 2], [0, 0], [np.nan, 1], [[1, 2]]])
+    def test_unfit_histograms_are_refused(self, shares):
+        with pytest.raises(InputError, match="a histogram of"):
+            class_histogram_kl(shares)
+
+    def test_a_least_that_every_class_has_is_refused(self):
+        with pytest.raises(InputError, match="least=0"):
+            classes_reached([0, 1], 0)
+
+    @pytest.mark.parametrize(
+        ("classes", "reason"),
+        [
+            ([[0, 10]], "from 0 to 10, where there are 10"),
+            ([[-1, 0]], "-1"),
+            ([[0.5]], "integers"),
+            ([1, 2], "one row"),
+        ],
+    )
+    def test_unfit_classes_are_refused(self, classes, reason):
+        with pytest.raises(InputError, match=reason):
+            mode_counts(classes)
+
+
+class TestParzen:
+    def logs(self, samples, held_out, width):
+        """Returns the log-likelihood of each row by the definition."""
+        each = scipy.stats.norm.logpdf(held_out[:, None], samples, width).sum(axis=2)
+        return scipy.special.logsumexp(each, axis=1) - np.log(len(samples))
+
+    @pytest.mark.parametrize("block_values", [1, 20, 1 << 22])
+    def test_by_the_definition_whatever_the_blocks(self, random, monkeypatch, block_values):
+        monkeypatch.setattr(arrays, "BLOCK_VALUES", block_values)
+        samples, held_out = random.uniform(size=(11, 5)), random.uniform(size=(8, 5))
+        logs = self.logs(samples, held_out, 0.2)
+        mean, error = parzen_log_likelihood(samples, held_out, 0.2)
+        assert mean == pytest.approx(logs.mean(), rel=1e-12)
+        assert error == pytest.approx(scipy.stats.sem(logs), rel=1e-12)
+
+    def test_images_far_from_all_samples(self, random):
+        """Densities there are below the smallest number; their logarithms are not."""
+        samples, held_out = random.uniform(size=(9, 4, 4, 1)).astype("float32"), np.full((2, 4, 4, 1), 50.0, "float32")
+        expected = self.logs(*(x.reshape(-1, 16).astype("float64") for x in (samples, held_out)), 0.1)
+        assert expected.max() < -1e6
+        assert parzen_log_likelihood(samples, held_out, 0.1)[0] == pytest.approx(expected.mean(), rel=1e-9)
+
+    def test_centres_of_clusters_beat_the_data(self, random):
+        """Its known weakness: a few centres score higher than as many real points of two clusters."""
+        real, held_out = (np.repeat([0.0, 1.0], 50)[:, None] + 0.1 * random.standard_normal((100, 30)) for _ in "ab")
+        centres = np.repeat([0.0, 1.0], 50)[:, None] * np.ones((1, 30))
+        best = [parzen_log_likelihood(x, held_out, parzen_width(x, held_out, [0.1, 0.2]))[0] for x in (real, centres)]
+        assert best[1] > best[0] + 1
+
+    def test_width_is_the_likeliest(self, random):
+        samples, validation = random.standard_normal((200, 2)), random.standard_normal((100, 2))
+        widths = np.array([0.01, 0.1, 0.4, 2.0])
+        means = [self.logs(samples, validation, width).mean() for width in widths]
+        assert parzen_width(samples, validation, widths) == widths[np.argmax(means)] == 0.4
+
+    @pytest.mark.parametrize("width", [0.0, -1.0, np.nan])
+    def test_unfit_widths_are_refused(self, width):
+        with pytest.raises(InputError, match="standard deviations above 0"):
+            parzen_log_likelihood(np.zeros((3, 2)), np.zeros((3, 2)), width)
+
+    def test_unfit_rows_are_refused(self):
+        with pytest.raises(InputError, match="samples: 1 of 1 rows are not finite"):
+            parzen_log_likelihood([[np.nan]], [[0.0], [1.0]], 0.1)
+        with pytest.raises(InputError, match="N >= 2"):
+            parzen_log_likelihood([[0.0]], [[0.0]], 0.1)
+        with pytest.raises(InputError, match="3 and 2 dimensions"):
+            parzen_log_likelihood(np.zeros((4, 2)), np.zeros((4, 3)), 0.1)
 
 
 class TestFrechetDistance:
