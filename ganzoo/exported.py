@@ -93,8 +93,8 @@ class ExportedGenerator:
                 (output,) = signature.structured_outputs
                 return lambda latent: signature(**{key: latent})[output], spec.shape[1]
         raise InputError(
-            f"{str(self.path)!r} was not exported by ganzoo, and of its signatures {sorted(self.model.signatures)} none "
-            "is a 'serving_default' from latents float32 [B, latent_dim] alone to images; export it with ganzoo"
+            f"{str(self.path)!r} was not exported by ganzoo, and of its signatures {sorted(self.model.signatures)} none"
+            " is a 'serving_default' from latents float32 [B, latent_dim] alone to images; export it with ganzoo"
         )
 
     def images(self, latent: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -39,6 +40,9 @@ class Classifier:
     name: str
     model: keras.Model
     accuracy: float
+
+    is_inception: ClassVar[bool] = False
+    preparation: ClassVar[str] = "none"
 
     @cached_property
     def weights_hash(self) -> str:

@@ -192,11 +192,11 @@ def _plan(
     if any(METRICS[name].by_network for name in metrics):
         network = load_inception(inception_path, resizing) if by_inception else in_domain(train, test, data_dir)
     if network is not None:
-        metrics = [_score_name(name, network, explicit=evaluator is not None) for name in metrics]
+        metrics = [_score_name(name, network) for name in metrics]
     return _Plan(tuple(dict.fromkeys(metrics)), network, test, train)
 
 
-def _score_name(name: str, network: Evaluator, explicit: bool) -> str:
+def _score_name(name: str, network: Evaluator) -> str:
     """Returns the metric's name: only Inception gives an Inception score."""
     if name == "inception_score" and not network.is_inception:
         raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation.arrays import blocks, checked, log_softmax, matrix, rounding_noise, squared_distances
+from ganzoo.evaluation.arrays import blocks, checked, matrix, rounding_noise, squared_distances
 from ganzoo.evaluation.streaming import Gaussian, Moments, SplitScores
 
 
@@ -23,32 +23,29 @@ def classifier_score(logits: ArrayLike) -> float:
     Source:
         Salimans et al. 2016, arXiv:1606.03498, section 4, there with Inception as the classifier.
     """
-    logits = checked(logits, "logits")
-    scores = SplitScores(len(logits))
-    scores.update(logits)
-    return float(scores.scores()[0])
+    return _sums(logits, "logits").score()
 
 
-def mode_score(logits: ArrayLike, real_logits: ArrayLike) -> float:
+def mode_score(logits: ArrayLike | SplitScores, real_logits: ArrayLike | SplitScores) -> float:
     """Returns exp(E_x KL(p(y|x) || q(y)) - KL(q || p)), the classifier score if classes are as frequent as in the data.
 
     Otherwise it is less. q is the mean of p(y|x) over the generated images, p that over the real ones. With p in q's
     place in the first term, too, p would cancel and the classifier score remain.
 
     Args:
-        logits: [N, K] of generated images, finite.
-        real_logits: [M, K] of real ones, finite.
+        logits: [N, K] of generated images, finite; or their sums.
+        real_logits: [M, K] of real ones, finite; or their sums.
 
     Source: Che et al. 2016, arXiv:1612.02136 (MODE score), in the form of Xu et al. 2018, arXiv:1806.07755, section 2.
     """
-    logits, real_logits = checked(logits, "logits"), checked(real_logits, "real logits")
-    if logits.shape[1] != real_logits.shape[1]:
-        raise InputError(f"logits of {logits.shape[1]} and {real_logits.shape[1]} classes; take both from one network")
-    share, real_share = _mean_probabilities(logits), _mean_probabilities(real_logits)
+    ours, real = _sums(logits, "logits"), _sums(real_logits, "real logits")
+    share, real_share = ours.marginal(), real.marginal()
+    if len(share) != len(real_share):
+        raise InputError(f"logits of {len(share)} and {len(real_share)} classes; take both from one network")
     with np.errstate(divide="ignore"):  # a class that no real image is in: the score is 0
         ratio = np.log(share, where=share > 0, out=np.zeros_like(share)) - np.log(real_share)
     divergence = np.sum(np.where(share > 0, share * ratio, 0.0))
-    return classifier_score(logits) * float(np.exp(-divergence))
+    return ours.score() * float(np.exp(-divergence))
 
 
 def class_shares(logits: ArrayLike) -> np.ndarray:
@@ -173,27 +170,6 @@ def classes_reached(shares: ArrayLike, least: float) -> int:
     return int(np.count_nonzero(_histogram(shares) >= least))
 
 
-def mode_counts(classes: ArrayLike, of_each: int = 10) -> np.ndarray:
-    """Returns how many images each combination of classes has, [of_each^C]; 1,000 modes on stacked MNIST.
-
-    `classes_reached(counts, 1)` and `class_histogram_kl(counts)` are what papers tell of 25,600 images (26,000 since
-    VEEGAN), classified channel by channel.
-
-    Args:
-        classes: integers [N, C], from 0 to `of_each` - 1, one for each channel of an image.
-        of_each: classes of a channel.
-
-    Source: Metz et al. 2017, arXiv:1611.02163 (unrolled GAN), section 3.3.1; Lin et al. 2018, arXiv:1712.04086 (PacGAN)
-    """
-    classes = np.asarray(classes)
-    if classes.ndim != 2 or not classes.size or not np.issubdtype(classes.dtype, np.integer):
-        raise InputError(f"classes of {classes.dtype} {classes.shape}; give integers, one row [C] for each image")
-    if classes.min() < 0 or classes.max() >= of_each:
-        raise InputError(f"classes from {classes.min()} to {classes.max()}, where there are {of_each}, from 0 on")
-    shape = (of_each,) * classes.shape[1]
-    return np.bincount(np.ravel_multi_index(tuple(classes.T), shape), minlength=np.prod(shape))
-
-
 def parzen_log_likelihood(samples: ArrayLike, held_out: ArrayLike, width: float) -> tuple[float, float]:
     """Returns the mean log-likelihood, in nats, of held-out data under Gaussians around samples; its standard error.
 
@@ -246,10 +222,14 @@ def _log_sum_exp(values: np.ndarray) -> np.ndarray:
     return largest + np.log(np.exp(values - largest[:, None]).sum(axis=1))
 
 
-def _mean_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Returns the mean of p(y|x), float64 [K]."""
-    sums = [np.exp(log_softmax(logits[rows].astype("float64"))).sum(axis=0) for rows in blocks(*logits.shape)]
-    return np.sum(sums, axis=0) / len(logits)
+def _sums(logits: ArrayLike | SplitScores, name: str) -> SplitScores:
+    """Returns the sums of logits in one split."""
+    if isinstance(logits, SplitScores):
+        return logits
+    logits = checked(logits, name)
+    sums = SplitScores(len(logits))
+    sums.update(logits)
+    return sums
 
 
 def _histogram(shares: ArrayLike) -> np.ndarray:

@@ -129,6 +129,11 @@ class SplitScores:
         sums = (sums.sum(axis=0, keepdims=True) for sums in (self._negative_entropy, self._conditional))
         return float(_scores(*sums, np.array([self.total]))[0])
 
+    def marginal(self) -> np.ndarray:
+        """Returns the mean of p(y|x) over all images, float64 [K]."""
+        self._require_all()
+        return self._conditional.sum(axis=0) / self.total
+
     def _require_all(self) -> None:
         if self.count != self.total:
             raise InputError(f"logits of {self.count} images, and {self.total} were announced; give them all")

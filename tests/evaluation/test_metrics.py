@@ -136,3 +136,22 @@ def test_similarity_of_pairs(arrays):
     assert ours.generated == 230
     (theirs,) = (score for name, score in scores.items() if name.startswith("real_ms_ssim"))
     assert abs(theirs.value) < 0.2  # noise
+
+
+def test_mode_score(arrays):
+    p, q = softmax(arrays["fake"][0]), softmax(arrays["real"][0])
+    ours, real = p.mean(axis=0), q.mean(axis=0)
+    expected = score_of(p) * np.exp(-(ours * np.log(ours / real)).sum())
+    assert scored("mode_score", arrays)["mode_score/net"].value == pytest.approx(expected, rel=1e-6)
+
+
+def test_parzen_windows(arrays):
+    from scipy.special import logsumexp
+
+    scores = scored("parzen", arrays)
+    fake, real = (arrays[part][2].reshape(len(arrays[part][2]), -1) / 255 for part in ("fake", "real"))
+    width = scores["parzen_width"].value
+    squares = ((real[:, None] - fake[None]) ** 2).sum(axis=2)
+    logs = logsumexp(-squares / (2 * width**2), axis=1) - np.log(230) - 128 * np.log(2 * np.pi * width**2)
+    assert scores["parzen"].value == pytest.approx(logs.mean(), rel=1e-5)
+    assert scores["parzen"].spread == pytest.approx(logs.std(ddof=1) / np.sqrt(150), rel=1e-4)

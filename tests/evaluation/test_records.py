@@ -80,4 +80,4 @@ def test_a_file_that_is_no_record(record, tmp_path, change, message):
 def test_score_by_name(record):
     assert record.score("fid/digits_16x16x1").value == 3.5
     with pytest.raises(InputError, match="did you mean 'fid/digits_16x16x1'"):
-        record.score("frechet_distance/digits")
+        record.score("fid/digits_16x16")

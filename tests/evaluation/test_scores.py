@@ -18,7 +18,6 @@ from ganzoo.evaluation import (
 from ganzoo.evaluation.scores import (
     class_histogram_kl,
     classes_reached,
-    mode_counts,
     mode_score,
     parzen_log_likelihood,
     parzen_width,
@@ -120,19 +119,6 @@ class TestClassHistograms:
         assert [classes_reached([0, 1, 2, 5], least) for least in (1, 2, 6)] == [3, 2, 0]
         assert classes_reached([0.0, 0.004, 0.996], 0.005) == 1
 
-    def test_modes_of_stacked_digits(self, random):
-        classes = random.integers(0, 10, (2000, 3))
-        numbers = classes @ [100, 10, 1]
-        counts = mode_counts(classes)
-        assert counts.shape == (1000,)
-        assert [counts[number] for number in (0, 123, 999)] == [np.sum(numbers == n) for n in (0, 123, 999)]
-        assert classes_reached(counts, 1) == len(np.unique(numbers))
-
-    def test_modes_of_a_collapsed_generator(self):
-        counts = mode_counts([[1, 2, 3], [1, 2, 3], [3, 2, 1], [3, 2, 1]])
-        assert classes_reached(counts, 1) == 2
-        assert class_histogram_kl(counts) == pytest.approx(np.log(1000 / 2))
-
     @pytest.mark.parametrize("shares", [[-1, 2], [0, 0], [np.nan, 1], [[1, 2]]])
     def test_unfit_histograms_are_refused(self, shares):
         with pytest.raises(InputError, match="a histogram of"):
@@ -141,19 +127,6 @@ class TestClassHistograms:
     def test_a_least_that_every_class_has_is_refused(self):
         with pytest.raises(InputError, match="least=0"):
             classes_reached([0, 1], 0)
-
-    @pytest.mark.parametrize(
-        ("classes", "reason"),
-        [
-            ([[0, 10]], "from 0 to 10, where there are 10"),
-            ([[-1, 0]], "-1"),
-            ([[0.5]], "integers"),
-            ([1, 2], "one row"),
-        ],
-    )
-    def test_unfit_classes_are_refused(self, classes, reason):
-        with pytest.raises(InputError, match=reason):
-            mode_counts(classes)
 
 
 class TestParzen:
