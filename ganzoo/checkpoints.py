@@ -46,6 +46,12 @@ class Checkpoints:
         for step in set(self.steps()[: -self.keep]) - self.kept:
             shutil.rmtree(self.folder / f"{step:08d}")
 
+    def drop_after(self, step: int) -> None:
+        """Removes the checkpoints beyond a step."""
+        for later in self.steps():
+            if later > step:
+                shutil.rmtree(self.folder / f"{later:08d}")
+
     def restore(self, gan: GAN, say=print) -> int:
         """Restores the newest whole checkpoint into a built, compiled model; returns its step, 0 if there is none.
 

@@ -136,8 +136,8 @@ def told(rows):
             "discriminator won: it tells 100 % of pairs apart, by 15 times the gap of before",
         ),
         (
-            {"discriminator__real_over_fake": 0.0, "discriminator__gap": -3.0},
-            "discriminator won: it tells 100 % of pairs apart, by 15 times the gap of before",
+            {"discriminator__real_over_fake": 0.2},
+            "discriminator fooled: it ranks 80 % of pairs the other way round than before",
         ),
         ({"discriminator__gradient": 0.0}, "discriminator gives no gradient: that of its score at a sample is 0"),
         ({"discriminator__gradient": 2e-4}, "discriminator gives no gradient: that of its score at a sample is 0.0002"),
@@ -165,6 +165,18 @@ def test_what_holds_for_three_looks_is_said_once_and_so_is_its_end(changes, word
     assert list(judge.verdicts) == [kind]
 
 
+def test_an_opponent_that_favours_samples_wins_and_is_fooled_the_other_way_round():
+    def second(step, over, gap):
+        changes = {"second/real_over_fake": over, "second/gap": gap, "second/gradient": 1.0}
+        return look(step) | changes
+
+    young = [second(step, 0.3, -0.2) for step in range(25, 275, 25)]
+    said, _ = told([*young, *(second(step, 0.0, -3.0) for step in (275, 300, 325))])
+    assert said == {325: ["second won: it tells 100 % of pairs apart, by 15 times the gap of before"]}
+    said, _ = told([*young, *(second(step, 0.8, 0.2) for step in (275, 300, 325))])
+    assert said == {325: ["second fooled: it ranks 80 % of pairs the other way round than before"]}
+
+
 def test_what_is_not_finite_is_said_at_once():
     said, _ = told([look(25), look(50, discriminator__gap=float("nan"), distance=float("inf"))])
     assert said == {50: ["not finite: distance, discriminator/gap"]}
@@ -176,6 +188,17 @@ def test_young_games_may_be_alike_for_long_but_not_for_ever():
     assert not said
     said, _ = told([look(step, diversity=0.01) for step in range(25, 1150, 25)])
     assert list(said) == [1075]
+
+
+def test_classes_come_and_go_in_young_games_and_must_come_in_old_ones():
+    young = [
+        look(step, **{"class__3": 60 if step < 250 else 0, "class/5": 0, "real_class/5": 6})
+        for step in range(25, 2000, 25)
+    ]
+    said, _ = told(young[:40])
+    assert not said
+    said, _ = told(young)
+    assert said == {1075: ["class missing: no sample is of class 5"]}
 
 
 def test_a_class_that_real_examples_hardly_have_is_not_missed():
@@ -226,8 +249,8 @@ def test_collapse_is_said_and_the_checkpoint_before_it_kept(build_tiny, tmp_path
     assert checkpoints.kept == {20}
     mark = json.loads((tmp_path / "last_good.json").read_text())
     assert mark["step"] == 20
-    assert mark["last_clean_look"] == 20
-    assert mark["since"].startswith("mode collapse: samples differ by 0.0 %")
+    assert mark["clean_until"] == 20
+    assert mark["reason"].startswith("mode collapse: samples differ by 0.0 %")
     with open(tmp_path / "watch.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == list(range(2, 41, 2))

@@ -3,11 +3,13 @@
 from ganzoo.callbacks.checks import check_callbacks
 from ganzoo.callbacks.history import History
 from ganzoo.callbacks.runs import Progress, SampleGrids, SaveCheckpoints, StopOnNaN
+from ganzoo.callbacks.scoring import PeriodicEvaluation
 from ganzoo.callbacks.watch import CollapseWatch
 
 __all__ = [
     "CollapseWatch",
     "History",
+    "PeriodicEvaluation",
     "Progress",
     "SampleGrids",
     "SaveCheckpoints",

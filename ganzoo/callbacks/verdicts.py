@@ -22,10 +22,12 @@ FAR = 4.0  # distance
 WIDE = 5.0  # gap
 VANISHED = 1e-3  # gradient
 EXPLODED = 100.0  # gradient
-# Share of pairs that an opponent tells apart.
+# Shares of pairs that an opponent tells apart, and of those it ranks the wrong way round.
 APART = 0.98
-# Real examples of a class, below which the absence of its samples says nothing.
+FOOLED = 0.7
+# Real examples of a class, below which the absence of its samples says nothing; samples that a class used to have.
 EXPECTED = 4
+REGULAR = 2
 
 
 class Judge:
@@ -88,6 +90,7 @@ class Judge:
             opponent, _, measure = name.rpartition("/")
             if measure == "gap":
                 found[f"{opponent} won"] = self.won(row, opponent)
+                found[f"{opponent} fooled"] = self.fooled(row, opponent)
                 found[f"{opponent} gives no gradient"] = self.vanished(row, opponent)
                 found[f"{opponent} explodes"] = self.exploded(row, opponent)
         return {kind: words for kind, words in found.items() if words}
@@ -120,14 +123,20 @@ class Judge:
         return None
 
     def missing(self, row: Row) -> str | None:
-        """Returns what is said of classes that had samples, or had the time to get some, and have none."""
+        """Returns what is said of classes that have no sample, and were there before or had the time to come.
+
+        Only of a game that has had all of them: the classes of what a young one makes come and go.
+        """
+        expected = [name.rpartition("/")[2] for name in row if name.startswith("real_class/") and row[name] >= EXPECTED]
+        whole = [look for look in self.past if all(look.get(f"class/{label}", 0) for label in expected)]
+        old = row["step"] > YOUNG
+        if len(whole) < EARLIEST and not old:
+            return None
         lost = []
-        for name, real in row.items():
-            kind, _, label = name.rpartition("/")
-            if kind != "real_class" or real < EXPECTED:
-                continue
-            once = self.highest.get(f"class/{label}", 0)
-            if row[f"class/{label}"] == 0 and (once >= EXPECTED or row["step"] > YOUNG):
+        for label in expected:
+            before = self.before(f"class/{label}")
+            regular = before is not None and before >= REGULAR
+            if row[f"class/{label}"] == 0 and (regular or (old and before == 0)):
                 lost.append(label)
         return f"no sample is of class {', '.join(lost)}" if lost else None
 
@@ -139,6 +148,14 @@ class Judge:
         if before and apart >= APART and gap > WIDE * before:
             return f"it tells {percent(apart)} of pairs apart, by {times(gap / before)} the gap of before"
         return None
+
+    def fooled(self, row: Row, opponent: str) -> str | None:
+        """Returns what is said of an opponent that ranks pairs the other way round than it did."""
+        over, before = row[f"{opponent}/real_over_fake"], self.before(f"{opponent}/real_over_fake")
+        if before is None:
+            return None
+        wrong = 1.0 - over if before > 0.5 else over
+        return f"it ranks {percent(wrong)} of pairs the other way round than before" if wrong >= FOOLED else None
 
     def vanished(self, row: Row, opponent: str) -> str | None:
         """Returns what is said of an opponent from which a generator learns nothing."""

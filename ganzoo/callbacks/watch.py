@@ -135,7 +135,9 @@ class CollapseWatch(keras.callbacks.Callback):
             return
         good = [step for step in self.checkpoints.steps() if step <= self.judge.last_clean]
         self.checkpoints.kept = frozenset(good[-1:])
-        if good:
-            why = "; ".join(self.judge.verdicts.values()) or "no verdict"
-            mark = {"step": good[-1], "last_clean_look": self.judge.last_clean, "since": why}
-            write_text(self.folder / LAST_GOOD_FILE, json.dumps(mark, indent=2) + "\n")
+        if not good:
+            (self.folder / LAST_GOOD_FILE).unlink(missing_ok=True)  # of what a resumed run has lost
+            return
+        reason = "; ".join(self.judge.verdicts.values()) or "no verdict"
+        mark = {"step": good[-1], "clean_until": self.judge.last_clean, "reason": reason}
+        write_text(self.folder / LAST_GOOD_FILE, json.dumps(mark, indent=2) + "\n")
