@@ -30,11 +30,11 @@ def record_of(gan):
         ),
         "recipe": None, "variant": gan.variant, "step": step, "checkpoint": "last", "averaged": True,
         "training_seed": 0, "seed": 0, "dataset": "tiny", "dataset_hash": "0", "split": "test", "train_split": "train",
-        "preparation": {}, "versions": {}, "created": datetime.now(UTC), "source": "gan", "name": "tiny", "trained_on": None,
+        "preparation": {}, "versions": {}, "created": datetime.now(UTC), "source": "gan", "name": "tiny",
+        "trained_on": None,
     }  # fmt: skip
-    return ScoreRecord(
-        **{field.name: values[field.name] for field in dataclasses.fields(ScoreRecord) if field.name in values}
-    )
+    known = {field.name for field in dataclasses.fields(ScoreRecord)}
+    return ScoreRecord(**{name: value for name, value in values.items() if name in known})
 
 
 def scored(build_tiny, examples, folder, epochs=5, **options):

@@ -28,7 +28,7 @@ Twenty runs of {2 * BREAK:,} rounds, watched at the defaults of `CollapseWatch` 
 succession make a verdict) with a classifier: the nearest mode on the ring of 8, the class of the nearest training
 image on digits (8x8). Ten are left alone. Ten are broken on purpose after round {BREAK} and stay broken. A broken run
 is caught if the first verdict comes within {BREAK} rounds of the break and none comes before. A false alarm is any
-verdict in a run that is left alone. Networks are dense, three layers of 128. The thresholds were chosen on runs of
+verdict in a run that is left alone. Networks are small. The thresholds were chosen on runs of
 other seeds than these.
 """
 
@@ -47,10 +47,10 @@ def started(name: str, dataset: str, seed: int) -> Run:
     """Returns a small game of a variant."""
     source = data.load(dataset)
     players = variant(name).default_networks
-    networks = {player: {"architecture": "mlp", "width": 128, "depth": 3} for player in players}
     if dataset == "digits":
-        recipe = f"{name}_digits"
+        recipe, networks = f"{name}_digits", {player: {"width": 12} for player in players}
         return Run(config.build(recipe, image_shape=source.image_shape, networks=networks, seed=seed), source, 32)
+    networks = {player: {"architecture": "mlp", "width": 128, "depth": 3} for player in players}
     extra = {"r1": {"penalty_weight": 1.0}, "wgan_gp": {"penalty_weight": 0.1}}.get(name, {})
     gan = config.build(name, image_shape=source.image_shape, networks=networks, seed=seed, latent_dim=8, **extra)
     gan.compile({"name": "adam", "learning_rate": 5e-4, "beta_1": 0.5, "beta_2": 0.9})
