@@ -27,6 +27,7 @@ class Checkpoints:
     def __init__(self, folder: str | os.PathLike, keep: int = 3):
         self.folder = Path(folder)
         self.keep = keep
+        self.kept: frozenset[int] = frozenset()  # steps that are not removed, however old
 
     def steps(self) -> list[int]:
         """Returns the steps that have a checkpoint, sorted."""
@@ -42,8 +43,14 @@ class Checkpoints:
         if final.exists():  # damaged, or it would have been restored
             shutil.rmtree(final)
         os.replace(partial, final)
-        for step in self.steps()[: -self.keep]:
+        for step in set(self.steps()[: -self.keep]) - self.kept:
             shutil.rmtree(self.folder / f"{step:08d}")
+
+    def drop_after(self, step: int) -> None:
+        """Removes the checkpoints beyond a step."""
+        for later in self.steps():
+            if later > step:
+                shutil.rmtree(self.folder / f"{later:08d}")
 
     def restore(self, gan: GAN, say=print) -> int:
         """Restores the newest whole checkpoint into a built, compiled model; returns its step, 0 if there is none.

@@ -11,12 +11,13 @@ import pydantic
 
 import ganzoo.variants  # noqa: F401  (registers them)
 from ganzoo.errors import InputError, did_you_mean
+from ganzoo.evaluation.directions import sign_of
 from ganzoo.gan import GAN
 from ganzoo.networks import builder, specification
 from ganzoo.optimizers import optimizer
 from ganzoo.players import Players
 from ganzoo.registry import list_models, variant
-from ganzoo.settings import STRICT, PositiveInt, explained, validated
+from ganzoo.settings import STRICT, Names, NonNegativeInt, PositiveInt, explained, validated
 
 # A section of a recipe is a frozen dataclass; pydantic checks its fields.
 frozen = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -57,12 +58,19 @@ def _channels(value: int) -> int:
 
 @frozen
 class Train:
-    """How long to train, and how often to save.
+    """How long to train, and how often to save, to watch and to evaluate.
 
     Args:
         steps: rounds, each one update of the generator.
         checkpoint_steps: rounds between checkpoints, rows of the loss history and sample grids.
         keep_checkpoints: how many of the newest to keep.
+        watch_steps: rounds between looks of the collapse watch; 0: no watch.
+        stop_on_collapse: whether a verdict of the watch ends training.
+        evaluate_steps: rounds between evaluations; 0: none.
+        evaluate_split: of the data set, held out from training.
+        evaluate_samples: samples of an evaluation.
+        evaluate_metrics: their names (see `ganzoo.evaluation.evaluate`); none: those that are its default.
+        best_metric: the score that chooses the best checkpoint, `"fid"`, say; None: none is kept.
         jit_compile: compile the round with XLA.
         deterministic: the same bits in every run on the same machine (TensorFlow's op determinism).
     """
@@ -70,6 +78,13 @@ class Train:
     steps: PositiveInt
     checkpoint_steps: PositiveInt = 500
     keep_checkpoints: PositiveInt = 3
+    watch_steps: NonNegativeInt = 25
+    stop_on_collapse: bool = False
+    evaluate_steps: NonNegativeInt = 0
+    evaluate_split: str = "test"
+    evaluate_samples: Annotated[int, pydantic.Field(ge=2)] = 1_000
+    evaluate_metrics: Names = ()
+    best_metric: Annotated[str, pydantic.AfterValidator(lambda v: _has_best(v))] | None = None
     jit_compile: bool = False
     deterministic: bool = True
 
@@ -77,6 +92,15 @@ class Train:
         # Keras drops jit_compile, with only a warning, where op determinism is on.
         if self.jit_compile and self.deterministic:
             raise ValueError("jit_compile needs deterministic = false: TensorFlow cannot do both")
+        if self.stop_on_collapse and not self.watch_steps:
+            raise ValueError("stop_on_collapse needs watch_steps > 0: nothing watches")
+        if self.best_metric and not self.evaluate_steps:
+            raise ValueError("best_metric needs evaluate_steps > 0: nothing is evaluated")
+
+
+def _has_best(metric: str) -> str:
+    sign_of(metric)
+    return metric
 
 
 @frozen

@@ -98,21 +98,31 @@ def export(
 
 
 def export_run(
-    model_dir: str | os.PathLike, directory: str | os.PathLike | None = None, *, averaged: bool = True
+    model_dir: str | os.PathLike,
+    directory: str | os.PathLike | None = None,
+    *,
+    averaged: bool = True,
+    checkpoint: str = "last",
 ) -> Path:
-    """Exports the newest checkpoint of a run's folder to `directory`, saved_models/<recipe> if not given.
+    """Exports a checkpoint of a run's folder to `directory`, saved_models/<recipe> if not given.
+
+    Args:
+        model_dir: the run's folder.
+        directory: of the model.
+        averaged: export the averaged generator, else the last weights.
+        checkpoint: `"last"`, the newest; `"best"`, the one with the best score, which is a chosen one.
 
     Raises:
-        InputError: if the folder holds no run, or the directory cannot be written.
+        InputError: if the folder holds no run, or no such checkpoint, or the directory cannot be written.
     """
     from ganzoo.training import restored
 
-    gan, recipe = restored(model_dir)
+    gan, recipe = restored(model_dir, checkpoint)
     about = {
         "recipe": recipe.name,
         "dataset": recipe.data.dataset,
         "data_split": recipe.data.split,
-        "checkpoint": "last",
+        "checkpoint": checkpoint,
         "settings": recipe.as_dict(),
     }
     return export(gan, directory or Path("saved_models") / recipe.name, averaged=averaged, about=about)

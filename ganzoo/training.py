@@ -1,5 +1,6 @@
 """Training by recipe: data, restore, fit, checkpoint; the same call resumes bit for bit."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -9,17 +10,27 @@ import keras
 import tensorflow as tf
 
 from ganzoo import config, data, pictures
-from ganzoo.callbacks import History, Progress, SampleGrids, SaveCheckpoints, StopOnNaN
+from ganzoo.callbacks import (
+    CollapseWatch,
+    History,
+    PeriodicEvaluation,
+    Progress,
+    SampleGrids,
+    SaveCheckpoints,
+    StopOnNaN,
+)
 from ganzoo.checkpoints import Checkpoints
 from ganzoo.errors import InputError
+from ganzoo.evaluation import ScoreRecord, evaluate
 from ganzoo.files import write_text
 from ganzoo.gan import GAN
 
 RECIPE_FILE = "recipe.json"
 CHECKPOINTS = "checkpoints"
-# What may change between the runs of one model_dir: how long, not what.
+BEST = "best"  # in the folder of checkpoints: the one with the best score
+# What may change between the runs of one model_dir: how long, and what is seen of it, not what.
 MAY_GROW = "train.steps"
-MAY_CHANGE = ("train.keep_checkpoints",)
+MAY_CHANGE = ("train.keep_checkpoints", "train.watch_steps", "train.stop_on_collapse", "train.evaluate_steps")
 
 
 def train(
@@ -28,12 +39,14 @@ def train(
     *,
     data_dir: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    log_dir: str | os.PathLike | None = None,
     say: Callable[[str], None] = print,
 ) -> GAN:
     """Trains a recipe up to its `train.steps` and returns the GAN; resumes what `model_dir` holds.
 
     Leaves in `model_dir`: recipe.json, checkpoints/, history.csv (the mean of every term between
-    checkpoints), curves.png, samples/.
+    checkpoints), curves.png, samples/; of the watch watch.csv and last_good.json; of evaluations scores.csv, scores/
+    and checkpoints/best/.
     On one CPU the weights at a step are the same bits however often the run was killed on its way.
 
     Args:
@@ -41,6 +54,7 @@ def train(
         model_dir: the run's folder; made if it is not there.
         data_dir: where TFDS keeps its data sets.
         callbacks: further Keras callbacks.
+        log_dir: for TensorBoard: the scores of evaluations; None: none.
         say: what prints a line.
 
     Raises:
@@ -72,6 +86,7 @@ def train(
         StopOnNaN(),
         History(model_dir / "history.csv", step),
         SampleGrids(model_dir / "samples"),
+        *observers(recipe, source, model_dir, step, checkpoints, data_dir=data_dir, log_dir=log_dir, say=say),
         SaveCheckpoints(checkpoints),  # last: what a checkpoint has seen is on disk
     )
     every = recipe.train.checkpoint_steps
@@ -89,6 +104,57 @@ def train(
         step += rounds * epochs
     pictures.save_curves(model_dir / "history.csv", model_dir / "curves.png")
     return gan
+
+
+def observers(
+    recipe: config.Recipe,
+    source: data.Examples | data.Density,
+    model_dir: Path,
+    step: int,
+    checkpoints: Checkpoints,
+    *,
+    data_dir: str | None,
+    log_dir: str | os.PathLike | None,
+    say: Callable[[str], None],
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that the recipe asks for beside what every run has: the watch, evaluation."""
+    asked, found = recipe.train, []
+    if asked.evaluate_steps:
+
+        def score(gan: GAN) -> ScoreRecord:
+            record = evaluate(
+                gan, recipe.data.dataset, split=asked.evaluate_split, data_dir=data_dir,
+                samples=asked.evaluate_samples, metrics=asked.evaluate_metrics or None, seed=0,
+            )  # fmt: skip
+            return dataclasses.replace(record, recipe=recipe.name)
+
+        best = Checkpoints(checkpoints.folder / BEST, 1) if asked.best_metric else None
+        found.append(
+            PeriodicEvaluation(
+                score,
+                asked.evaluate_steps,
+                model_dir,
+                best_metric=asked.best_metric,
+                step=step,
+                checkpoints=best,
+                resumes_from=checkpoints,
+                log_dir=log_dir,
+                say=say,
+            )
+        )
+    if asked.watch_steps:
+        found.append(
+            CollapseWatch(
+                source,
+                every=asked.watch_steps,
+                stop=asked.stop_on_collapse,
+                folder=model_dir,
+                step=step,
+                checkpoints=checkpoints,
+                say=say,
+            )
+        )
+    return found
 
 
 def check_folder(recipe: config.Recipe, model_dir: Path) -> None:
@@ -135,14 +201,26 @@ def held_recipe(model_dir: str | os.PathLike) -> tuple[config.Recipe, tuple[int,
     return config.recipe_from(values, str(path)), shape
 
 
-def restored(model_dir: str | os.PathLike) -> tuple[GAN, config.Recipe]:
-    """Returns the GAN of a run's folder at its newest checkpoint, and its recipe.
+def restored(model_dir: str | os.PathLike, checkpoint: str = "last") -> tuple[GAN, config.Recipe]:
+    """Returns the GAN of a run's folder at a checkpoint, and its recipe.
+
+    Args:
+        model_dir: the run's folder.
+        checkpoint: `"last"`, the newest; `"best"`, the one with the best score, which is a chosen one.
 
     Raises:
-        InputError: if the folder holds no run, or no whole checkpoint.
+        InputError: if the folder holds no run, or no such checkpoint that is whole.
     """
+    if checkpoint not in ("last", BEST):
+        raise InputError(f"checkpoint={checkpoint!r}: give 'last' or 'best'")
     recipe, shape = held_recipe(model_dir)
     gan = config.build(recipe, image_shape=shape)
-    if not Checkpoints(Path(model_dir) / CHECKPOINTS).restore(gan):
-        raise InputError(f"{model_dir} has no checkpoint yet; train until step {recipe.train.checkpoint_steps}")
+    folder = Path(model_dir) / CHECKPOINTS
+    if not Checkpoints(folder / BEST if checkpoint == BEST else folder).restore(gan):
+        cure = (
+            "train with evaluate_steps and best_metric in [train]"
+            if checkpoint == BEST
+            else f"train until step {recipe.train.checkpoint_steps}"
+        )
+        raise InputError(f"{model_dir} has no {'best ' if checkpoint == BEST else ''}checkpoint yet; {cure}")
     return gan, recipe

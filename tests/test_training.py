@@ -34,6 +34,7 @@ batch_size = 8
 [train]
 steps = {steps}
 checkpoint_steps = 4
+watch_steps = 2
 deterministic = {deterministic}
 """
 SMALL = """
@@ -184,7 +185,8 @@ def assert_same_weights(ours, theirs, state):
 
 
 def assert_same_files(ours, theirs):
-    assert (ours / "history.csv").read_text() == (theirs / "history.csv").read_text()
+    for name in ("history.csv", "watch.csv", "last_good.json"):
+        assert (ours / name).read_text() == (theirs / name).read_text()
     for folder in ("checkpoints", "samples"):
         assert sorted(os.listdir(ours / folder)) == sorted(os.listdir(theirs / folder))
 
@@ -257,7 +259,7 @@ def test_leaves_its_files(trained):
     assert recipe["variant"] == "dcgan"
     assert recipe["image_shape"] == [8, 8, 1]
     assert {path.name for path in run.iterdir()} == {
-        "checkpoints", "curves.png", "history.csv", "recipe.json", "samples",
+        "checkpoints", "curves.png", "history.csv", "last_good.json", "recipe.json", "samples", "watch.csv",
     }  # fmt: skip
 
 
@@ -392,6 +394,24 @@ def test_stopped_training_is_saved(tmp_path):
     recipe = write_recipe(tmp_path, 18)
     train(recipe, tmp_path / "run", callbacks=[Stop()])
     assert int(ganzoo.restored(tmp_path / "run")[0].step.numpy()) == 8
+
+
+def test_collapse_stops_a_run_that_says_so_and_the_same_command_goes_on(tmp_path):
+    class Break(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if self.model.step.numpy() >= 13:
+                for weight in self.model.generator.trainable_weights:
+                    weight.assign(tf.zeros_like(weight))
+
+    changes = ["train.steps=30", "train.watch_steps=1", "train.stop_on_collapse=true", "train.keep_checkpoints=1"]
+    write_recipe(tmp_path, 18)
+    recipe = ganzoo.load_recipe(tmp_path / "run.toml", changes)
+    said = train(recipe, tmp_path / "run", callbacks=[Break()])
+    assert "step 16: mode collapse: samples differ by" in said
+    assert json.loads((tmp_path / "run" / "last_good.json").read_text())["step"] == 12
+    assert sorted(os.listdir(tmp_path / "run" / "checkpoints")) == ["00000012", "00000016"]
+    assert "resuming from step 16" in train(recipe, tmp_path / "run", callbacks=[Break()])
+    assert sorted(os.listdir(tmp_path / "run" / "checkpoints")) == ["00000012", "00000030"]
 
 
 def test_data_that_fill_no_batch_are_refused_before_a_folder_is_made(tmp_path):

@@ -1,6 +1,5 @@
-"""Keras callbacks of a training run, and which of Keras' own a game of several optimizers can have."""
+"""What a run shows, saves and ends by."""
 
-import csv
 import math
 import os
 import sys
@@ -10,39 +9,7 @@ import numpy as np
 import tqdm
 
 from ganzoo import pictures
-from ganzoo.data import Density, Examples
 from ganzoo.errors import InputError
-from ganzoo.files import written
-
-ONE_OPTIMIZER = (
-    keras.callbacks.LearningRateScheduler,
-    keras.callbacks.ReduceLROnPlateau,
-    keras.callbacks.SwapEMAWeights,
-)
-INSTEAD = {
-    "SwapEMAWeights": "set ema_momentum: `generate` samples the averaged generator already",
-}
-
-
-def check_callbacks(callbacks, x=None) -> None:
-    """Raises InputError for a callback that cannot do its work on a GAN with the data `x`.
-
-    That is what drives `model.optimizer`, where a GAN has one a player; and BackupAndRestore on data whose order
-    follows the round, since it restores the round when the data are lined up already.
-    """
-    given = getattr(callbacks, "callbacks", callbacks) or []
-    for callback in given if isinstance(given, list | tuple) else [given]:
-        if isinstance(callback, ONE_OPTIMIZER):
-            name = type(callback).__name__
-            cure = INSTEAD.get(
-                name,
-                "give each player's optimizer a Keras schedule as its learning_rate, in compile or recipe",
-            )
-            raise InputError(f"{name} drives one optimizer, a GAN has one a player: {cure}")
-        if isinstance(callback, keras.callbacks.BackupAndRestore) and isinstance(x, Examples | Density):
-            raise InputError(
-                "BackupAndRestore would start over in data of ganzoo.data.load: use ganzoo.train, which resumes exactly"
-            )
 
 
 class Progress(keras.callbacks.Callback):
@@ -92,35 +59,6 @@ class StopOnNaN(keras.callbacks.Callback):
                 f"training diverged before step {int(self.model.step.numpy())}: {', '.join(lost)} not finite; the "
                 "checkpoints before it are kept; lower the learning rates or add a penalty"
             )
-
-
-class History(keras.callbacks.Callback):
-    """Keeps the epochs' means of all terms in a CSV file, one row a checkpoint, whole at every moment.
-
-    Args:
-        path: of the file.
-        step: where the run resumes: later rows, of what was lost, are dropped.
-    """
-
-    def __init__(self, path: str | os.PathLike, step: int = 0):
-        super().__init__()
-        self.path = path
-        self.rows = [row for row in rows_of(path) if int(row["step"]) <= step] if step else []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.rows.append({"step": int(self.model.step.numpy()), **{k: f"{v:.8g}" for k, v in logs.items()}})
-        with written(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.rows[-1])
-            writer.writeheader()
-            writer.writerows(self.rows)
-
-
-def rows_of(path: str | os.PathLike) -> list[dict[str, str]]:
-    """Returns the rows of a history file; none if there is no file."""
-    if not os.path.exists(path):
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 class SampleGrids(keras.callbacks.Callback):

@@ -1,0 +1,143 @@
+"""The collapse watch: looks at a running game, says in words what ails it, and remembers where it was well."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ganzoo import data
+from ganzoo.callbacks.history import rows_of, save_rows
+from ganzoo.callbacks.looks import Looks, examples_of
+from ganzoo.callbacks.verdicts import Judge
+from ganzoo.errors import InputError
+from ganzoo.files import write_text
+
+WATCH_FILE = "watch.csv"
+LAST_GOOD_FILE = "last_good.json"
+VERDICTS = "verdicts"
+
+
+class CollapseWatch(keras.callbacks.Callback):
+    """Looks at a game every `every` rounds and says when it collapses, is won, diverges, or loses a class.
+
+    A look takes the same latents and the same real examples each time (see `Looks`) and changes nothing of the
+    training; `Judge` says what makes a verdict. Of the last weights, not of the averaged generator, which lags.
+
+    Args:
+        x: what the game trains on, in any form that `fit` takes.
+        every: rounds between looks.
+        samples: samples, and real examples, of a look.
+        classify: images uint8 [N, H, W, C] (points float32 [N, D]) -> N class numbers; then classes are watched, too.
+        patience: looks in succession that make a verdict.
+        stop: whether a verdict ends training.
+        folder: for watch.csv, a row a look, and, with `checkpoints`, last_good.json, the newest checkpoint from before
+            the first suspicion; None: no files.
+        step: where the run resumes: later rows, of what was lost, are dropped.
+        checkpoints: of the run; the last good one is kept.
+        say: what prints a line.
+
+    Raises:
+        InputError: if `every`, `samples` or `patience` is impossible.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        *,
+        every: int = 25,
+        samples: int = 64,
+        classify: Callable[[np.ndarray], Sequence[int]] | None = None,
+        patience: int = 3,
+        stop: bool = False,
+        folder: str | os.PathLike | None = None,
+        step: int = 0,
+        checkpoints=None,
+        say: Callable[[str], None] = print,
+    ):
+        super().__init__()
+        for name, value, least in (("every", every, 1), ("samples", samples, 2), ("patience", patience, 1)):
+            if value < least:
+                raise InputError(f"{name}={value}: give at least {least}")
+        self.x = x
+        self.every = every
+        self.samples = samples
+        self.classify = classify
+        self.stop = stop
+        self.folder = None if folder is None else Path(folder)
+        self.checkpoints = checkpoints
+        self.say = say
+        self.judge = Judge(patience)
+        self.looks = None
+        self.looked = step // every
+        self.rows = [] if folder is None else rows_of(self.folder / WATCH_FILE, step)
+        for row in self.rows:
+            self.judge.look({name: float(value) for name, value in row.items() if name != VERDICTS and value})
+
+    def on_train_begin(self, logs=None):
+        if self.looks is not None and self.looks.gan is not self.model:
+            raise InputError("this watch looks at another model; make one for each")
+        self.mark()
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.step.numpy())
+        if step // self.every == self.looked:
+            return
+        self.looked = step // self.every
+        row = {"step": str(step), **{name: f"{value:.6g}" for name, value in self.measured().items()}}
+        # Judged by what the file will hold: a resumed run reads it again.
+        news = self.judge.look({name: float(value) for name, value in row.items()})
+        self.rows.append({**row, VERDICTS: "; ".join(self.judge.verdicts)})
+        if not news:
+            return
+        for words in news:
+            self.say(f"step {step:,}: {words}")
+        self.save()
+        if self.stop and self.judge.verdicts:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.save()
+
+    def on_train_end(self, logs=None):
+        self.save()
+
+    def measured(self) -> dict[str, float]:
+        """Returns what a look measures; with a classifier also how many samples and real examples a class has."""
+        if self.looks is None:
+            self.looks = Looks(self.model, examples_of(self.model, self.x, self.samples))
+        row, samples = self.looks.measures()
+        if self.classify is None:
+            return row
+        ours, real = self.counts(samples), self.counts(self.looks.real)
+        for label in sorted(real):
+            row |= {f"class/{label}": ours.get(label, 0), f"real_class/{label}": real[label]}
+        return row
+
+    def counts(self, values) -> dict[int, int]:
+        """Returns class -> how many of the samples are of it."""
+        images = data.pixels(values).numpy() if len(self.model.image_shape) == 3 else np.asarray(values)
+        labels, counts = np.unique(np.asarray(self.classify(images)), return_counts=True)
+        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+
+    def save(self) -> None:
+        """Writes watch.csv and last_good.json."""
+        if self.folder is not None and self.rows:
+            save_rows(self.rows, self.folder / WATCH_FILE)
+        self.mark()
+
+    def mark(self) -> None:
+        """Keeps the newest checkpoint that is no younger than the last look without suspicion, and says why."""
+        if self.folder is None or self.checkpoints is None:
+            return
+        good = [step for step in self.checkpoints.steps() if step <= self.judge.last_clean]
+        self.checkpoints.kept = frozenset(good[-1:])
+        if not good:
+            (self.folder / LAST_GOOD_FILE).unlink(missing_ok=True)  # of what a resumed run has lost
+            return
+        reason = "; ".join(self.judge.verdicts.values()) or "no verdict"
+        mark = {"step": good[-1], "clean_until": self.judge.last_clean, "reason": reason}
+        write_text(self.folder / LAST_GOOD_FILE, json.dumps(mark, indent=2) + "\n")
