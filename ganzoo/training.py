@@ -126,7 +126,7 @@ def observers(
                 gan, recipe.data.dataset, split=asked.evaluate_split, data_dir=data_dir,
                 samples=asked.evaluate_samples, metrics=asked.evaluate_metrics or None, seed=0,
             )  # fmt: skip
-            return dataclasses.replace(record, recipe=recipe.name)
+            return dataclasses.replace(record, recipe=recipe.name, trained_on=recipe.data.split)
 
         best = Checkpoints(checkpoints.folder / BEST, 1) if asked.best_metric else None
         found.append(

@@ -12,12 +12,12 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
+from ganzoo.evaluation.image_scores import network_scores
 
 import ganzoo
 from ganzoo import config, data
 from ganzoo.evaluation import classifier_for
 from ganzoo.evaluation.density_scores import density_scores
-from ganzoo.evaluation.image_scores import network_scores
 from ganzoo.files import write_text
 from ganzoo.progress import shown
 from ganzoo.registry import variant

@@ -9,6 +9,7 @@ from absl import flags
 
 from ganzoo import evaluation
 from ganzoo.errors import InputError
+from ganzoo.evaluation.metrics import METRICS as KNOWN
 
 MODEL = flags.DEFINE_string("model", None, "SavedModel folder or its versions; folder of images; .npz; NAME@SPLIT.")
 RECORDS = flags.DEFINE_list("records", None, "Written records to print side by side, in place of a model.")
@@ -16,7 +17,7 @@ DATASET = flags.DEFINE_string("dataset", None, "What to compare with; the model'
 SPLIT = flags.DEFINE_string("split", "test", "Real images to compare with, as TFDS spells splits.")
 TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Another split, for floors and the search for copies.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
-METRICS = flags.DEFINE_list("metrics", None, f"Of {', '.join(evaluation.METRICS)}.")
+METRICS = flags.DEFINE_list("metrics", None, f"Of {', '.join(KNOWN)}.")
 SAMPLES = flags.DEFINE_integer("samples", None, "How many to score; 5000 of a generator, all of a set.")
 SEED = flags.DEFINE_integer("seed", 0, "Of the samples.")
 EVALUATOR = flags.DEFINE_string("evaluator", None, "classifier, of the data set itself, or inception.")

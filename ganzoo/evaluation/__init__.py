@@ -5,7 +5,6 @@ from ganzoo.evaluation.classifier_cache import classifier_for
 from ganzoo.evaluation.comparison import compare, remarks, table
 from ganzoo.evaluation.evaluate import evaluate, record_path
 from ganzoo.evaluation.inception import Inception, load_inception
-from ganzoo.evaluation.metrics import METRICS
 from ganzoo.evaluation.neural_distance import neural_net_distance
 from ganzoo.evaluation.records import Score, ScoreRecord, load_record, protocol_name, save_record
 from ganzoo.evaluation.scores import (
@@ -20,7 +19,6 @@ from ganzoo.evaluation.scores import (
 from ganzoo.evaluation.sources import Source, open_source
 
 __all__ = [
-    "METRICS",
     "Classifier",
     "Inception",
     "Score",

@@ -17,6 +17,7 @@ HIGHER = (
     "inception_score_ratio",
     "mode_score",
     "modes_covered",
+    "parzen",
     "precision",
     "recall",
 )

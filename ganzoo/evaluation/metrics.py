@@ -12,7 +12,6 @@ import numpy as np
 
 from ganzoo.data import Examples
 from ganzoo.errors import InputError
-from ganzoo.evaluation import similarity
 from ganzoo.evaluation.evaluators import Evaluator
 from ganzoo.evaluation.neighbours import neighbour_scores
 from ganzoo.evaluation.records import Score
@@ -26,6 +25,7 @@ from ganzoo.evaluation.scores import (
     parzen_log_likelihood,
     parzen_width,
 )
+from ganzoo.evaluation.similarity import image_pairs, ms_ssim, scales_of
 from ganzoo.evaluation.streaming import KernelBlocks, Moments, SplitScores
 from ganzoo.evaluation.tfgan import tfgan_scores
 
@@ -184,11 +184,15 @@ def distances(
 
 
 class Neighbours(Metric):
-    """Precision and recall, density and coverage: manifolds of nearest neighbours, of at most 10,000 images a side."""
+    """Precision and recall, density and coverage: manifolds of nearest neighbours.
+
+    Of at most 10,000 images, and of as many generated as real ones, of either split: all four depend on the numbers.
+    """
 
     def __init__(self, setting: Setting, names: Sequence[str]):
         super().__init__(setting, names)
-        self.count = min(setting.count, _NEIGHBOURS_MOST)
+        sides = (setting.count, len(setting.reference), _NEIGHBOURS_MOST)
+        self.count = min(*sides, *(() if setting.floor is None else (len(setting.floor),)))
         self.features = np.empty((self.count, setting.reference.features.shape[1]), np.float32)
         self.row = 0
 
@@ -198,16 +202,14 @@ class Neighbours(Metric):
         self.row += len(rows)
 
     def scores(self) -> list[Score]:
-        reference, floor = self.setting.reference, self.setting.floor
+        reference, floor, count = self.setting.reference, self.setting.floor, self.count
         titles = [title for name in self.names for title in name.split("_")]
-        real = reference.features[:_NEIGHBOURS_MOST]  # in random order
+        real = reference.features[:count]  # in random order
         ours = neighbour_scores(self.features, real)
-        found = [self.generated(title, getattr(ours, title), len(real), self.count) for title in titles]
+        found = [self.generated(title, getattr(ours, title), count, count) for title in titles]
         if floor is not None:
-            other = floor.features[:_NEIGHBOURS_MOST]
-            theirs = neighbour_scores(other, real)
-            count = len(other) + len(real)
-            found += [Score(f"real_{title}", getattr(theirs, title), generated=0, real=count) for title in titles]
+            theirs = neighbour_scores(floor.features[:count], real)
+            found += [Score(f"real_{title}", getattr(theirs, title), generated=0, real=2 * count) for title in titles]
         return found
 
 
@@ -251,31 +253,31 @@ class ModeScore(Metric):
 
 
 class MSSSIM(Metric):
-    """Mean similarity of pairs of images: high where a generator draws one and the same."""
+    """Mean structural similarity of pairs of successive images: high where a generator draws one and the same.
+
+    Its name says how many scales the images have room for.
+    """
 
     by_network = False
 
     def __init__(self, setting: Setting, names: Sequence[str]):
         super().__init__(setting, names)
-        self.values = []
-        self.scales = similarity.scales(setting.test.image_shape)
-        self.left_over = np.empty((0, *setting.test.image_shape), np.uint8)
+        self.scales = scales_of(*setting.test.image_shape[:2])
+        self.total, self.pairs = 0.0, 0
 
     def update(self, batch: Batch) -> None:
-        images = np.concatenate([self.left_over, batch.images])
-        self.left_over = images[len(images) // 2 * 2 :]
-        self.values.append(_pair_similarity(images))
+        pairs = len(batch.images) // 2
+        if pairs:
+            mean, _ = ms_ssim(batch.images[: 2 * pairs].reshape(pairs, 2, *batch.images.shape[1:]))
+            self.total, self.pairs = self.total + pairs * mean, self.pairs + pairs
 
     def scores(self) -> list[Score]:
-        test, title = self.setting.test.images, f"ms_ssim_{self.scales}_scales"
-        # Files may lie by class: pairs at random.
-        order = np.random.default_rng(self.setting.seed).permutation(len(test))[: self.setting.count // 2 * 2]
-        real = [_pair_similarity(test[order[rows]]) for rows in _slices(len(order))]
-        ours, theirs = np.concatenate(self.values), np.concatenate([np.empty(0), *real])
-        found = [self.generated(title, ours.mean(), count=2 * len(ours))]
-        if len(theirs):
-            found.append(Score(f"real_{title}", float(theirs.mean()), generated=0, real=2 * len(theirs)))
-        return found
+        title, count = f"ms_ssim_{self.scales}_scales", 2 * self.pairs
+        theirs, _ = ms_ssim(image_pairs(self.setting.test.images, self.pairs, self.setting.seed))
+        return [
+            self.generated(title, self.total / self.pairs, count=count),
+            Score(f"real_{title}", theirs, generated=0, real=count),
+        ]
 
 
 class Parzen(Metric):
@@ -424,12 +426,8 @@ def named(scores: Sequence[Score], metric: Metric) -> list[Score]:
     return [dataclasses.replace(score, metric=f"{score.metric}/{name}") for score in scores]
 
 
-def _slices(count: int) -> Iterator[slice]:
-    return (slice(start, start + _AT_ONCE) for start in range(0, count, _AT_ONCE))
-
-
 def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    return (rows[each] for each in _slices(len(rows)))
+    return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
 
 
 def _real_sums(reference: Reference) -> SplitScores:
@@ -441,12 +439,6 @@ def _real_sums(reference: Reference) -> SplitScores:
 
 def _of_mean(error: float | None) -> dict:
     return {} if error is None else {"spread": float(error), "spread_of": "mean"}
-
-
-def _pair_similarity(images: np.ndarray) -> np.ndarray:
-    """Returns the MS-SSIM of images 0 and 1, 2 and 3, ..., [N // 2]."""
-    pairs = len(images) // 2
-    return similarity.ms_ssim(images[0 : 2 * pairs : 2], images[1 : 2 * pairs : 2]) if pairs else np.empty(0)
 
 
 def _percentiles(name: str, distances: np.ndarray, counts: dict[str, int]) -> list[Score]:
