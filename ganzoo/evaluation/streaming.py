@@ -44,13 +44,14 @@ class Moments:
     def __init__(self, dim: int):
         self.count = 0
         self._block = _Block(_ROWS, dim)
-        self._shift = np.zeros(dim)
+        self._shift = None
         self._sum = np.zeros(dim)
         self._products = np.zeros((dim, dim))
 
     def update(self, features: ArrayLike) -> None:
         """Adds rows [B, D]."""
         features = checked(features, "features", least=0, width=len(self._sum))
+        self.count += len(features)
         while len(features):
             features = self._block.filled(features, _ROWS)
             if self._block.count == _ROWS:
@@ -62,20 +63,18 @@ class Moments:
         Raises:
             InputError: of fewer than two rows, which have no covariance.
         """
-        if self._block.count:
-            self._add()
         if self.count < 2:
             raise InputError(f"{self.count} rows have no covariance; give two at the least")
-        mean = self._sum / self.count
-        covariance = (self._products - np.outer(self._sum, mean)) / (self.count - 1)
-        return Gaussian(self.count, self._shift + mean, covariance)
+        if self._block.count:
+            self._add()
+        covariance = (self._products - np.outer(self._sum, self._sum) / self.count) / (self.count - 1)
+        return Gaussian(self.count, self._shift + self._sum / self.count, covariance)
 
     def _add(self) -> None:
         rows = self._block.emptied()
-        if not self.count:
+        if self._shift is None:
             self._shift = rows.mean(axis=0)
         rows -= self._shift
-        self.count += len(rows)
         self._sum += rows.sum(axis=0)
         self._products += rows.T @ rows
 

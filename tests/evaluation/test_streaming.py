@@ -42,6 +42,7 @@ class TestMoments:
         assert gaussian.count == 3000
         np.testing.assert_allclose(gaussian.mean, rows.mean(axis=0), rtol=1e-12)
         np.testing.assert_allclose(gaussian.covariance, np.cov(rows, rowvar=False), rtol=1e-12)
+        np.testing.assert_array_equal(gaussian.covariance, gaussian.covariance.T)
 
     def test_batches_do_not_change_a_bit(self, random):
         rows = random.standard_normal((2500, 4))
