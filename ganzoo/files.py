@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def written(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a temporary path beside `path` with the same suffix; renames it to `path` if all went well."""
+    """Yields a temporary path beside `path` with the same suffixes; renames it to `path` if all went well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    temporary = path.with_name(f".partial.{os.getpid()}.{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -15,6 +15,7 @@ TOOLS = {
     "export": "write a trained generator as a SavedModel",
     "sample": "draw pictures from a SavedModel: a grid, a latent walk, single files",
     "evaluate": "score a SavedModel and write the record",
+    "train_classifier": "train the classifier of a data set, by which its generators are scored",
     "list": "list variants and recipes",
     "benchmark": "measure rounds a second, and what `fit` costs over a bare loop",
 }
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv = list(sys.argv if argv is None else argv)
     if len(argv) < 2 or argv[1] in ("help", "-h", "--help"):
         print("usage: ganzoo <tool> --flags, or ganzoo <tool> --help\n")
-        print("\n".join(f"  {tool:10} {what}" for tool, what in TOOLS.items()))
+        print("\n".join(f"  {tool:16} {what}" for tool, what in TOOLS.items()))
         return
     if argv[1] not in TOOLS:
         sys.exit(f"ganzoo: tool {argv[1]!r} is unknown; {did_you_mean(argv[1], TOOLS)}")

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from ganzoo.data import Examples
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.evaluation.classifier_plans import PLANS
+from ganzoo.evaluation.classifier_plans import PLANS, Plan
 from ganzoo.files import written
 from ganzoo.progress import shown
 
@@ -108,15 +108,13 @@ def train_classifier(
     Raises:
         InputError: If there are no labels, or labels of one class only, or no such plan.
     """
-    if plan not in PLANS:
-        raise InputError(f"there is no plan {plan!r}; {did_you_mean(plan, PLANS)}")
+    chosen = plan_named(plan)
     classes = 0 if train.labels is None else int(train.labels.max(initial=0)) + 1
     if classes < 2:
         raise InputError(
             f"{train.name!r} has labels of {classes} classes, and a classifier needs two at the least; "
             "give a labelled data set"
         )
-    chosen = PLANS[plan]
     epochs = epochs or chosen.epochs_of(len(train))
     steps = chosen.steps_of(len(train))
     if backup is not None and Path(backup).exists():
@@ -136,6 +134,17 @@ def train_classifier(
     if backup is not None:
         Path(backup).unlink(missing_ok=True)
     return classifier
+
+
+def plan_named(name: str) -> Plan:
+    """Returns the plan of that name.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if name not in PLANS:
+        raise InputError(f"there is no plan {name!r} to train a classifier by; {did_you_mean(name, PLANS)}")
+    return PLANS[name]
 
 
 def classifier_name(examples: Examples) -> str:

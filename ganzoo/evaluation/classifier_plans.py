@@ -25,6 +25,7 @@ class Plan:
         epochs: Passes over the data; None for as many as show about 30,000 images, three at the least.
         reach: The largest shift of an image, as a share of its side.
         mirrored: Whether every other image, by chance, is mirrored.
+        erased: Side of a grey square somewhere in the image, as a share of its side (DeVries and Taylor 2017).
     """
 
     network: Callable[[tuple[int, ...], int, int], keras.Model]
@@ -34,6 +35,7 @@ class Plan:
     epochs: int | None
     reach: float
     mirrored: bool = False
+    erased: float = 0.0
 
     def epochs_of(self, count: int) -> int:
         """Returns the passes over `count` images."""
@@ -67,13 +69,20 @@ class Plan:
         reach = [max(1, round(side * self.reach)) for side in (height, width)]
         shifts = random.integers(np.negative(reach), reach, (len(order), 2), endpoint=True)
         mirrored = random.integers(0, int(self.mirrored), len(order), endpoint=True).astype(bool)
+        centres = random.integers(0, (height, width), (len(order), 2))
         for start in range(start_step * size, len(order), size):
             chosen = slice(start, start + size)
             rows = np.clip(np.arange(height) + shifts[chosen, :1], 0, height - 1)
             columns = np.clip(np.arange(width) + shifts[chosen, 1:], 0, width - 1)
             columns = np.where(mirrored[chosen, None], columns[:, ::-1], columns)
-            moved = images[order[chosen, None, None], rows[:, :, None], columns[:, None, :]]
-            yield moved.astype("float32"), {"logits": labels[order[chosen]]}
+            moved = images[order[chosen, None, None], rows[:, :, None], columns[:, None, :]].astype("float32")
+            if self.erased:
+                near = [
+                    np.abs(np.arange(side) - centres[chosen, axis, None]) < side * self.erased / 2
+                    for axis, side in enumerate((height, width))
+                ]
+                moved[near[0][:, :, None] & near[1][:, None, :]] = 127.5
+            yield moved, {"logits": labels[order[chosen]]}
 
 
 def strokes(image_shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
@@ -141,5 +150,5 @@ def _momentum(learning_rate: keras.optimizers.schedules.LearningRateSchedule) ->
 PLANS = {
     "quick": Plan(strokes, keras.optimizers.Adam, 3e-3, batch_size=32, epochs=None, reach=1 / 12),
     "strokes": Plan(strokes, keras.optimizers.Adam, 3e-3, batch_size=128, epochs=15, reach=1 / 12),
-    "residual": Plan(residual, _momentum, 0.1, batch_size=128, epochs=60, reach=1 / 8, mirrored=True),
+    "residual": Plan(residual, _momentum, 0.1, batch_size=128, epochs=80, reach=1 / 8, mirrored=True, erased=3 / 8),
 }
