@@ -12,12 +12,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
-from ganzoo.evaluation.image_scores import network_scores
 
 import ganzoo
 from ganzoo import config, data
-from ganzoo.evaluation import classifier_for
-from ganzoo.evaluation.density_scores import density_scores
 from ganzoo.files import write_text
 from ganzoo.progress import shown
 from ganzoo.registry import variant
@@ -32,7 +29,8 @@ variant plays as its small recipe for them has it; where it has none, as the pap
 ones 128 wide on points) and batches of 32 (64 on points), for which that optimizer was not meant. Seed 0.
 
 Ring: modes with a sample within 3 standard deviations; share of samples within 3 of some mode; reverse KL of the
-histogram of modes, in nats. Digits: classifier score over that of held-out digits; FID by the classifier's features; classes, of ten, that get 1 % of the samples. 2,000 samples.
+histogram of modes, in nats. Digits: classifier score over that of held-out digits; FID by the
+classifier's features; classes, of ten, that get 1 % of the samples. 2,000 samples.
 """
 RING = ("modes_covered", "high_quality_share", "reverse_kl")
 DIGITS = ("classifier_score_ratio", "fid", "classes")
