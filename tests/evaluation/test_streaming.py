@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.special
@@ -32,6 +34,21 @@ def kernel_distance(generated, real):
 
     own = mean_kernel(generated, generated, True) + mean_kernel(real, real, True)
     return own - 2 * mean_kernel(generated, real, False)
+
+
+def test_memory_does_not_grow_with_the_rows(random, tmp_path):
+    """Rows are 8 kB here, so that 3,000 more of them kept would be 24 MB."""
+    peaks = []
+    for count in (1024, 4096):
+        rows = np.lib.format.open_memmap(tmp_path / f"{count}.npy", "w+", "float64", (count, 1000))
+        rows[:] = random.standard_normal(1000)
+        tracemalloc.start()
+        updated(Moments(1000), rows, [500]).gaussian()
+        updated(KernelBlocks(count, rows, max_block=64), rows, [500]).distance()
+        updated(SplitScores(count, 10), rows, [500]).scores()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1e6
 
 
 class TestMoments:
