@@ -25,7 +25,8 @@ class CollapseWatch(keras.callbacks.Callback):
     """Looks at a game every `every` rounds and says when it collapses, is won, diverges, or loses a class.
 
     A look takes the same latents and the same real examples each time (see `Looks`) and changes nothing of the
-    training; `Judge` says what makes a verdict. Of the last weights, not of the averaged generator, which lags.
+    training; `Judge` says what makes a verdict. Of the last weights, not of the averaged generator, which lags. At the
+    defaults looks took 1 to 2 % of the time of small games on two CPU cores.
 
     Args:
         x: what the game trains on, in any form that `fit` takes.
