@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import data
+from ganzoo.errors import InputError
 from ganzoo.noise import Stream
 
-# Of a look, over samples: the ones that are no opponent's.
+# Measures of samples alone; each opponent adds its own.
 DIVERSITY, NEAREST, DISTANCE = "diversity", "nearest", "distance"
 
 
@@ -28,7 +29,10 @@ class Looks:
     def __init__(self, gan, real: np.ndarray):
         self.gan = gan
         self.real = tf.constant(real)
-        self.distances = pair_distances(real, real)
+        distances = pair_distances(real, real)
+        # Data that are one example over and over have neither.
+        self.spread = mean_of_pairs(distances) or 1.0
+        self.unit = np.median(nearest(distances)) or self.spread
         self._outputs = tf.function(self.outputs)
 
     def outputs(self) -> tuple[tf.Tensor, dict[str, tuple[tf.Tensor, ...]]]:
@@ -65,11 +69,10 @@ class Looks:
         """Returns what `measures` names, of what `outputs` returned."""
         flat = flattened(samples)
         among, to_real = pair_distances(flat, flat), pair_distances(flat, flattened(self.real))
-        unit = np.median(nearest(self.distances))
         row = {
-            DIVERSITY: mean_of_pairs(among) / mean_of_pairs(self.distances),
-            NEAREST: np.median(nearest(among)) / unit,
-            DISTANCE: np.median(to_real.min(axis=1)) / unit,
+            DIVERSITY: mean_of_pairs(among) / self.spread,
+            NEAREST: np.median(nearest(among)) / self.unit,
+            DISTANCE: np.median(to_real.min(axis=1)) / self.unit,
         }
         for opponent, (real, fake, gradient) in found.items():
             real, fake = (np.mean(flattened(scores), axis=1) for scores in (real, fake))
@@ -83,6 +86,9 @@ def examples_of(gan, x: Any, count: int) -> np.ndarray:
     """Returns `count` examples spread evenly over data in any form that `fit` takes, as networks see them.
 
     Of a `tf.data.Dataset`, whose length need not be known, the first; and fewer if there are not as many.
+
+    Raises:
+        InputError: if there are fewer than 2.
     """
     if isinstance(x, data.Density):
         x = x.sample(count, gan.seed)
@@ -95,7 +101,10 @@ def examples_of(gan, x: Any, count: int) -> np.ndarray:
         rows = np.concatenate([rows, batch.numpy()])[:count]
         if len(rows) == count:
             break
-    return rows[: len(rows) // gan.batch_multiple * gan.batch_multiple]
+    rows = rows[: len(rows) // gan.batch_multiple * gan.batch_multiple]
+    if len(rows) < 2:
+        raise InputError(f"x has {len(rows)} examples to watch with: give at least {max(2, gan.batch_multiple)}")
+    return rows
 
 
 def flattened(rows) -> np.ndarray:
