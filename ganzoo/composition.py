@@ -69,12 +69,12 @@ def unsound(game) -> Iterator[str]:
             f"prior={game.prior!r} with virtual batch norm in the generator, whose reference batch is drawn from "
             'N(0, I); set prior = "normal"'
         )
-    for player in game.players if game.second_order else ():
+    for player in game.second_order:
         network = getattr(game, player)
         if has(network, layers.BatchNormalization):
             yield (
-                f"batch norm in the {player}: a gradient is differentiated here, and with it the statistics of the "
-                f"batch; set networks.{player}.normalized = false"
+                f"batch norm in the {player}: its gradient is differentiated here, and with it the statistics of "
+                f"the batch; set networks.{player}.normalized = false"
             )
         if has(network, RANDOM):
             yield f"dropout or noise in the {player}: the passes of one update would not see the same; leave it out"

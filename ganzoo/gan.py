@@ -80,8 +80,8 @@ class GAN(Players):
         "generator": ("adversarial",),
     }
 
-    # Whether gradients are differentiated other than by a penalty.
-    second_order: ClassVar[bool] = False
+    # Players whose gradients are differentiated other than by a penalty.
+    second_order: ClassVar[tuple[str, ...]] = ()
     # Whether the terms have a gradient penalty other than `penalty`.
     own_penalty: ClassVar[bool] = False
 

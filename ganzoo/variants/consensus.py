@@ -53,7 +53,7 @@ class Consensus(GAN):
     latent_dim = 256
     simultaneous = True
 
-    second_order: ClassVar = True
+    second_order: ClassVar = ("discriminator", "generator")
     default_networks: ClassVar[Mapping[str, Mapping]] = DCGAN_WITHOUT_NORM
     terms: ClassVar = {
         "discriminator": ("adversarial", "consensus"),

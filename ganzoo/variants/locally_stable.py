@@ -52,7 +52,7 @@ class LocallyStable(GAN):
     latent_dim = 256
     simultaneous = True
 
-    second_order: ClassVar = True
+    second_order: ClassVar = ("discriminator",)
     default_networks: ClassVar[Mapping[str, Mapping]] = DCGAN_WITHOUT_NORM
     terms: ClassVar = {"discriminator": ("adversarial",), "generator": ("adversarial", "stability")}
 

@@ -66,7 +66,7 @@ class Unrolled(GAN):
     latent_dim = 256
     simultaneous = True
 
-    second_order: ClassVar = True
+    second_order: ClassVar = ("discriminator",)
     default_networks: ClassVar[Mapping[str, Mapping]] = DCGAN_WITHOUT_NORM
     exempt = {"discriminator_steps": "the unrolled steps are the discriminator's lead; more than one step is refused"}
 
