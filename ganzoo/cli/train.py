@@ -10,12 +10,12 @@ from ganzoo import config, training
 RECIPE = flags.DEFINE_string("recipe", None, "Name of a shipped recipe, or path of a .toml file.", required=True)
 MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run; resumed if it holds one.", required=True)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
-LOG_DIR = flags.DEFINE_string("log_dir", None, "For TensorBoard: the scores of evaluations; none if not given.")
+TENSORBOARD_DIR = flags.DEFINE_string("tensorboard_dir", None, "For TensorBoard: the scores of evaluations.")
 SET = flags.DEFINE_multi_string("set", [], "section.key=value over the recipe's; may be repeated.")
 
 
 def main() -> None:
     """Trains."""
     recipe = config.load_recipe(RECIPE.value, SET.value)
-    training.train(recipe, MODEL_DIR.value, data_dir=DATA_DIR.value, log_dir=LOG_DIR.value)
+    training.train(recipe, MODEL_DIR.value, data_dir=DATA_DIR.value, log_dir=TENSORBOARD_DIR.value)
     print(f"run: {MODEL_DIR.value} (checkpoints, history.csv, curves.png, samples/)")
