@@ -46,7 +46,7 @@ class Moments:
         self._block = _Block(_ROWS, dim)
         self._shift = None
         self._sum = np.zeros(dim)
-        self._products = np.zeros((dim, dim))
+        self._products = np.zeros((dim, dim), order="F")  # its lower triangle
 
     def update(self, features: ArrayLike) -> None:
         """Adds rows [B, D]."""
@@ -67,16 +67,19 @@ class Moments:
             raise InputError(f"{self.count} rows have no covariance; give two at the least")
         if self._block.count:
             self._add()
-        covariance = (self._products - np.outer(self._sum, self._sum) / self.count) / (self.count - 1)
+        products = self._products + np.tril(self._products, -1).T
+        covariance = (products - np.outer(self._sum, self._sum) / self.count) / (self.count - 1)
         return Gaussian(self.count, self._shift + self._sum / self.count, covariance)
 
     def _add(self) -> None:
+        from scipy.linalg.blas import dsyrk  # adds one triangle in place, in half of the time of `+= rows.T @ rows`
+
         rows = self._block.emptied()
         if self._shift is None:
             self._shift = rows.mean(axis=0)
         rows -= self._shift
         self._sum += rows.sum(axis=0)
-        self._products += rows.T @ rows
+        self._products = dsyrk(1.0, rows.T, beta=1.0, c=self._products, overwrite_c=True, lower=True)
 
 
 class SplitScores:
