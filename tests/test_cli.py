@@ -105,6 +105,22 @@ def test_benchmark_compares_two_recipes(tmp_path):
     assert re.search(r"^round_over_dual_d_selu_digits +\d\.\d{3}$", said, re.MULTILINE)
 
 
+def test_train_classifier_writes_what_it_says(tmp_path):
+    said = ran("train_classifier", "--dataset=digits", "--epochs=1", "--output=made", folder=tmp_path)
+    assert re.search(r"^accuracy: \d+\.\d\d% of 360 held-out images$", said, re.MULTILINE)
+    (path,) = re.findall(r"^classifier: (\S+) ", said, re.MULTILINE)
+    for name in (f"{path}.json", f"{path}.weights.h5", f"{path}/1/saved_model.pb"):
+        assert (tmp_path / name).exists(), name
+
+
+def test_train_classifier_says_a_mistake_on_one_line(tmp_path):
+    done = run("train_classifier", "--dataset=digits", "--plan=quik", "--output=made", folder=tmp_path)
+    assert done.returncode == 1
+    assert "ganzoo train_classifier: there is no plan 'quik'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_list_prints_a_card(tmp_path):
     said = ran("list", "--spec=dragan", folder=tmp_path)
     assert "G: E_z sp(-a(G))" in said

@@ -8,6 +8,8 @@ from ganzoo.data.digits import NAME as DIGITS
 from ganzoo.data.digits import load_digits
 from ganzoo.data.examples import Examples
 from ganzoo.data.folder import load_folder
+from ganzoo.data.stacked_mnist import NAME as STACKED_MNIST
+from ganzoo.data.stacked_mnist import load_stacked_mnist
 from ganzoo.data.tfds_source import load_tfds
 from ganzoo.data.toy import DENSITIES, Density
 from ganzoo.errors import InputError
@@ -29,14 +31,16 @@ def load(
 
     * `ring8`, `grid25`, `swiss_roll`, `gaussians1d`: densities, see `ganzoo.data.toy`.
     * `digits`: 1,797 handwritten digits of 8 x 8, always there.
+    * `stacked_mnist`: three digits of MNIST as the channels of a colour image, 1,000 classes; MNIST comes
+      from TensorFlow Datasets.
     * `folder:PATH`, or a path with a separator in it that is a folder: the image files below it.
     * everything else: TensorFlow Datasets, `mnist`, `cifar10:3.*.*` or `my_dataset/config`; downloaded
       where it is missing.
 
     Args:
         dataset: The name.
-        split: In TFDS' syntax: `train`, `train[:90%]`, `train+test`. `digits` has train and test, a folder
-            train (all of it). A density has no splits: train and test both are it.
+        split: In TFDS' syntax: `train`, `train[:90%]`, `train+test`. `digits` and `stacked_mnist` have train and
+            test, a folder train (all of it). A density has no splits: train and test both are it.
         data_dir: Where TFDS data is; None for TFDS_DATA_DIR, else TFDS' default. Others do not use it.
         image_size: Height and width, one number for squares; None leaves the native size. Images of
             another aspect are cropped around the centre; see `ganzoo.data.resized`.
@@ -60,7 +64,9 @@ def load(
     if folder is not None:
         return load_folder(dataset, folder, split, size, channels)
     place = None if data_dir is None else os.path.expanduser(data_dir)
-    return load_tfds(dataset, split, place, size, channels, (DIGITS, *DENSITIES))
+    if dataset == STACKED_MNIST:
+        return load_stacked_mnist(split, place, size, channels)
+    return load_tfds(dataset, split, place, size, channels, (DIGITS, STACKED_MNIST, *DENSITIES))
 
 
 def _density(name: str, split: str, size: tuple[int, int] | None, channels: int | None) -> Density:

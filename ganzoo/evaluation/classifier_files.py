@@ -167,9 +167,8 @@ def read_record(path: str | os.PathLike) -> ClassifierRecord:
     except OSError as error:
         raise InputError(f"{where!r}: {error.strerror}; {_CURE}") from None
     except ValidationError as error:
-        raise InputError(
-            f"{explained(error, where, [each.name for each in fields(ClassifierRecord)])}; {_CURE}"
-        ) from None
+        reason = explained(error, "the record of a classifier", [each.name for each in fields(ClassifierRecord)])
+        raise InputError(f"{where!r}: {reason}; {_CURE}") from None
     except ValueError as error:
         raise InputError(f"{where!r} is not JSON ({error}); {_CURE}") from None
 

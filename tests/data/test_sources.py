@@ -8,7 +8,9 @@ from ganzoo.data import load
 from ganzoo.errors import InputError
 
 
-@pytest.mark.parametrize(("word", "near"), [("digit", "digits"), ("rings8", "ring8"), ("mnits", "mnist")])
+@pytest.mark.parametrize(
+    ("word", "near"), [("digit", "digits"), ("rings8", "ring8"), ("mnits", "mnist"), ("stackd_mnist", "stacked_mnist")]
+)
 def test_unknown_names_get_the_nearest(word, near):
     with pytest.raises(InputError, match=f"no data set '{word}': did you mean '{near}'"):
         load(word)
@@ -17,7 +19,7 @@ def test_unknown_names_get_the_nearest(word, near):
 def test_unknown_names_far_from_all():
     with pytest.raises(InputError) as refused:
         load("qqqqqqqqzzz")
-    assert "known: digits, ring8, grid25, swiss_roll, gaussians1d" in str(refused.value)
+    assert "known: digits, stacked_mnist, ring8, grid25, swiss_roll, gaussians1d" in str(refused.value)
     assert "folder:PATH" in str(refused.value)
     assert len(str(refused.value)) < 300
 

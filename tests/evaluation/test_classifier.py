@@ -1,6 +1,8 @@
 import dataclasses
+import hashlib
 import json
 import random
+from importlib.metadata import version
 
 import keras
 import numpy as np
@@ -8,15 +10,23 @@ import pytest
 import tensorflow as tf
 from absl import logging
 
+from ganzoo import data
 from ganzoo.errors import InputError
-from ganzoo.evaluation import classifier_cache, classifier_for, train_classifier
-from ganzoo.evaluation.classifier_cache import cached_classifier
+from ganzoo.evaluation import classifier, classifier_cache, train_classifier
+from ganzoo.evaluation.classifier_cache import cached_classifier, make_classifier
+from ganzoo.evaluation.classifier_files import read_classifier, read_record
 from ganzoo.evaluation.classifier_plans import PLANS
 
 
 @pytest.fixture(scope="module")
 def coloured_classifier(coloured):
     return train_classifier(*coloured, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Returns the record and the path of a classifier of the digits."""
+    return make_classifier("digits", image_size=8, epochs=1, seed=3, output=tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -33,15 +43,16 @@ def trainings(monkeypatch, coloured_classifier):
 
 
 class TestTraining:
+    @pytest.mark.long
     def test_digits_are_told_apart(self, digits):
-        classifier = classifier_for("digits", (16, 16, 1))
-        assert classifier.name == "digits_16x16x1"
-        logits, features = classifier.predict(digits[1].images)
+        trained = train_classifier(*digits)
+        assert trained.name == "digits_16x16x1"
+        logits, features = trained.predict(digits[1].images)
         assert logits.shape == (360, 10)
         assert features.shape == (360, 64)
         accuracy = np.mean(logits.argmax(axis=1) == digits[1].labels)
         assert accuracy >= 0.97
-        assert classifier.accuracy == accuracy
+        assert trained.accuracy == accuracy
 
     def test_weights_depend_on_the_seed(self, coloured, coloured_classifier):
         other = train_classifier(*coloured, epochs=1, seed=1)
@@ -58,6 +69,35 @@ class TestTraining:
             keras.mixed_precision.set_dtype_policy("float32")
         assert again.weights_hash == coloured_classifier.weights_hash
         assert [np.random.random(), random.random(), *tf.random.uniform([4]).numpy()] == expected
+
+    def test_a_run_that_was_cut_goes_on_to_the_same_weights(self, coloured, tmp_path, monkeypatch):
+        expected = train_classifier(*coloured, epochs=4).weights_hash
+        backup = tmp_path / "backup.keras"
+        shown = []
+
+        def cut(batches, what, total):
+            for step, batch in enumerate(batches):
+                if len(shown) == 0 and step == 2:
+                    raise KeyboardInterrupt
+                yield batch
+            shown.append(total)
+
+        monkeypatch.setattr(classifier, "shown", cut)
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(*coloured, epochs=4, backup=backup)
+        assert backup.exists()
+        shown.append("again")
+        assert train_classifier(*coloured, epochs=4, backup=backup).weights_hash == expected
+        assert shown == ["again", 2]  # two of four steps were left: one batch of 32 is an epoch of 60
+        assert not backup.exists()
+
+    def test_plans_are_known_by_name(self, coloured):
+        with pytest.raises(InputError, match="no plan 'residul' to train a classifier by; did you mean 'residual'"):
+            train_classifier(*coloured, plan="residul")
+
+    @pytest.mark.long
+    def test_photographs_are_learned_too(self, coloured):
+        assert train_classifier(*coloured, plan="residual", epochs=8).accuracy == 1.0
 
     @pytest.mark.parametrize("labels", [None, np.zeros(60, "int64")])
     def test_data_without_classes_are_refused(self, coloured, labels):
@@ -78,6 +118,76 @@ class TestPredict:
     def test_images_of_another_shape_are_refused(self, coloured_classifier, shape):
         with pytest.raises(InputError, match="do not fit the classifier folder-some-where_8x8x3"):
             coloured_classifier.predict(np.zeros(shape, "uint8"))
+
+
+class TestMaking:
+    def test_the_record_says_how(self, made):
+        record, path = made
+        train, test = (data.load("digits", split) for split in ("train", "test"))
+        assert (record.name, record.dataset, record.image_shape, record.classes) == (
+            "digits_8x8x1", "digits", (8, 8, 1), 10,
+        )  # fmt: skip
+        assert (record.plan, record.epochs, record.seed) == ("quick", 1, 3)
+        for said, examples in ((record.train, train), (record.test, test)):
+            assert (said.split, said.images) == (examples.split, len(examples))
+            assert said.content_hash == hashlib.sha256(examples.images.tobytes()).hexdigest()
+            assert said.labels_hash == hashlib.sha256(examples.labels.tobytes()).hexdigest()
+        assert record.trained_with.startswith(f"keras {keras.__version__}, tensorflow backend, ")
+        assert record.versions == {name: version(name) for name in ("ganzoo", "keras", "tensorflow", "numpy")}
+        assert read_record(path) == record
+
+    def test_the_files_hold_the_classifier(self, made):
+        record, path = made
+        again = read_classifier(path)
+        test = data.load("digits", "test")
+        assert again.weights_hash == record.weights_hash
+        assert again.accuracy == record.accuracy == np.mean(again.predict(test.images)[0].argmax(1) == test.labels)
+        names = {entry.name for entry in path.parent.iterdir()}
+        assert names == {path.name, f"{path.name}.json", f"{path.name}.weights.h5"}
+
+    def test_the_saved_model_is_called_like_an_inception_network(self, made):
+        record, path = made
+        loaded = tf.saved_model.load(str(path / "1"))
+        images = data.load("digits", "test").images[:5]
+        expected = dict(zip(("logits", "pool_3"), read_classifier(path).predict(images), strict=True))
+        scaled = tf.constant(images / 127.5 - 1, tf.float32)
+        for outputs in (loaded(scaled), loaded.signatures["serving_default"](images=scaled)):
+            assert {name: tuple(output.shape) for name, output in outputs.items()} == {
+                "logits": (5, 10), "pool_3": (5, 64),
+            }  # fmt: skip
+            for name, output in outputs.items():
+                assert output.dtype == tf.float32
+                np.testing.assert_allclose(output, expected[name], atol=1e-4)
+        about = json.loads((path / "1" / "assets.extra" / "ganzoo.json").read_text())
+        assert about["weights_hash"] == record.weights_hash
+
+    def test_a_second_making_is_a_second_version(self, made, monkeypatch):
+        _, path = made
+        monkeypatch.setattr(classifier_cache, "train_classifier", lambda *_, **__: read_classifier(path))
+        make_classifier("digits", image_size=8, epochs=1, seed=3, output=path.parent)
+        assert sorted(entry.name for entry in path.iterdir()) == ["1", "2"]
+
+    def test_what_is_made_into_the_cache_is_found_there(self, coloured, trainings, monkeypatch):
+        monkeypatch.setattr(data, "load", lambda _, split, **__: coloured[0 if split == "train" else 1])
+        record, _ = make_classifier("coloured", epochs=1)
+        assert cached_classifier(*coloured).weights_hash == record.weights_hash
+        assert len(trainings) == 1
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"plan": "strkes"}, "did you mean 'strokes'"),
+            ({"dataset": "digit"}, "did you mean 'digits'"),
+            ({"output": "file/x"}, "'.*file/x' cannot be written: .*; choose another folder"),
+        ],
+    )
+    def test_mistakes_are_said_before_training(self, trainings, tmp_path, monkeypatch, changes, said):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "file").touch()
+        with pytest.raises(InputError, match=said):
+            make_classifier(**{"dataset": "digits", "output": "made"} | changes)
+        assert not trainings
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 class TestCache:
