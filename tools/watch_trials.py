@@ -219,7 +219,8 @@ def page(results: list[dict]) -> str:
         step = caught(result)
         cells = (
             f"`{result['variant']}` on {result['dataset']}", result["seed"], result["break"].rstrip("."),
-            result["classes"], f"{step - BREAK} rounds" if step else "no", result["said"][0] if result["said"] else "nothing",
+            result["classes"], f"{step - BREAK} rounds" if step else "no",
+            result["said"][0] if result["said"] else "nothing",
         )  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += [
