@@ -215,7 +215,7 @@ def test_classes_come_and_go_in_young_games_and_must_come_in_old_ones():
     said, _ = told(young[:40])
     assert not said
     said, _ = told(young)
-    assert said == {1075: ["class missing: no sample is of class 5"]}
+    assert said == {1075: ["class missing: no sample is of class 3, 5"]}
 
 
 def test_a_class_that_real_examples_hardly_have_is_not_missed():
@@ -271,7 +271,7 @@ def test_collapse_is_said_and_the_checkpoint_before_it_kept(build_tiny, tmp_path
     with open(tmp_path / "watch.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == list(range(2, 41, 2))
-    assert rows[-1]["verdicts"] == "mode collapse"
+    assert rows[-1]["verdicts"].split("; ")[0] == "mode collapse"
     assert rows[10]["verdicts"] == ""
 
 

@@ -22,6 +22,7 @@ from ganzoo.files import write_text
 from ganzoo.progress import shown
 from ganzoo.registry import variant
 
+CLASSES = "Classes: of ten digits, or eight modes, those that 1 % or more of 1,000 samples are of at the end."
 DOCS = Path(__file__).parent.parent / "docs"
 BREAK = 500  # rounds before a break, and after it
 FIRST_SEED = 1_000  # thresholds were chosen on runs of seeds below
@@ -209,19 +210,20 @@ def page(results: list[dict]) -> str:
         INTRODUCTION,
         f"Seeds {min(seeds)} to {max(seeds)}. **{number} of {len(broken)} broken runs were caught; {alarms} of "
         f"{len(healthy)} runs left alone gave a false alarm**, and {early} of the broken ones before its break.\n",
-        "| broken run | seed | break | caught after | what it said first |",
-        "| --- | --- | --- | --- | --- |",
+        CLASSES,
+        "",
+        "| broken run | seed | break | classes | caught after | what it said first |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for result in broken:
         step = caught(result)
         cells = (
             f"`{result['variant']}` on {result['dataset']}", result["seed"], result["break"].rstrip("."),
-            f"{step - BREAK} rounds" if step else "no", result["said"][0] if result["said"] else "nothing",
+            result["classes"], f"{step - BREAK} rounds" if step else "no",
+            result["said"][0] if result["said"] else "nothing",
         )  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += [
-        "",
-        "Classes: of ten digits, or eight modes, those that 1 % or more of 1,000 samples are of at the end.",
         "",
         "| run left alone | seed | classes | what it said |",
         "| --- | --- | --- | --- |",
