@@ -18,7 +18,7 @@ from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation.density_scores import density_scores
 from ganzoo.evaluation.evaluators import Evaluator, filled, in_domain
 from ganzoo.evaluation.inception import load_inception
-from ganzoo.evaluation.metrics import METRICS, TFGAN_METRICS, Batch, ByTFGAN, Setting, named, of_names
+from ganzoo.evaluation.metrics import METRICS, METRICS_BY_TFGAN, Batch, Setting, named, of_names
 from ganzoo.evaluation.records import Score, ScoreRecord, save_record, short
 from ganzoo.evaluation.references import reference_for
 from ganzoo.evaluation.sources import Source, open_source
@@ -209,8 +209,7 @@ def _score_name(name: str, network: Evaluator) -> str:
 def _image_scores(source: Source, count: int, plan: _Plan, seed: int, engine: str) -> list[Score]:
     """Returns the scores of images, seen once, batch by batch."""
     setting = _setting(source, count, plan, seed)
-    table = METRICS | dict.fromkeys(TFGAN_METRICS, ByTFGAN) if engine == "tfgan" else METRICS
-    metrics = of_names(plan.metrics, setting, table)
+    metrics = of_names(plan.metrics, setting, METRICS_BY_TFGAN if engine == "tfgan" else METRICS)
     asks = any(metric.by_network for metric in metrics)
     for images in shown(source.batches(count, seed), f"scoring {source.name}", -(-count // BATCH)):
         outputs = (None, None)
