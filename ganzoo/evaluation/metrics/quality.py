@@ -80,10 +80,10 @@ class KID(Metric):
         reference, floor = self.setting.reference, self.setting.floor
         (ours, error), (theirs, floor_error) = self.blocks.distance(), (0.0, None)
         if floor is not None:
-            blocks = KernelBlocks(len(floor), reference.features)
+            others = KernelBlocks(len(floor), reference.features)
             for rows in blocks(floor.features):
-                blocks.update(rows)
-            theirs, floor_error = blocks.distance()
+                others.update(rows)
+            theirs, floor_error = others.distance()
         return distances(self, "kid", ours, theirs, self.setting.count, (error, floor_error))
 
 
