@@ -2,7 +2,9 @@
 
 ganzoo train_classifier --dataset=mnist
 
-ganzoo ships what this made of `digits` (8x8, 16x16), `mnist` (28x28, 32x32) and `cifar10`.
+On two CPU cores: digits half a minute, mnist and fashion_mnist five minutes, cifar10 four and a half hours, which on
+one H200 GPU (Keras on JAX) took four minutes. Held-out images classified rightly: digits 99.7 %, mnist 99.3 %, cifar10
+90.3 % (of a copy that is JPEG-compressed). ganzoo ships these, and `ganzoo evaluate` uses them without training.
 """
 
 from absl import flags

@@ -99,10 +99,15 @@ def make_classifier(
 
     Returns:
         The record, and the path of the files without their endings, which is the SavedModel's folder.
+
+    Raises:
+        InputError: If an argument is unknown, the data have no classes, or the folder cannot be written.
     """
     plan = plan or PLAN_OF.get(dataset.partition(":")[0], "quick")
     plan_named(plan)
     train, test = _splits(dataset, data_dir, image_size, None)
+    if not isinstance(train, Examples):
+        raise InputError(f"{dataset!r} holds points, which have no classes; give a data set of labelled images")
     path = _path(train, test, output)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,8 +139,9 @@ def _path(train: Examples, test: Examples, folder: str | os.PathLike | None) -> 
 def _shipped(train: Examples, test: Examples) -> Classifier | None:
     """Returns the classifier that ganzoo ships for these images, if it ships one.
 
-    The same labels in the same order are the same images. Where their pixels differ a little all the same, as
-    copies in another encoding do, the classifier is measured on them first.
+    The same labels in the same order are the same images. Where their pixels differ a little all the same, the
+    classifier is measured on them first: that of CIFAR-10 was trained on a JPEG-compressed copy, which has other
+    content hashes than the official images.
     """
     for path in sorted(SHIPPED.glob(f"*{RECORD}")):
         path = path.with_suffix("")

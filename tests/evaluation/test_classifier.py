@@ -178,6 +178,7 @@ class TestMaking:
         [
             ({"plan": "strkes"}, "did you mean 'strokes'"),
             ({"dataset": "digit"}, "did you mean 'digits'"),
+            ({"dataset": "ring8"}, "'ring8' holds points"),
             ({"output": "file/x"}, "'.*file/x' cannot be written: .*; choose another folder"),
         ],
     )
