@@ -226,7 +226,6 @@ def test_impossible_settings_are_refused(tmp_path, change, match):
         ganzoo.load_recipe(tmp_path / "run.toml", [change])
 
 
-@pytest.mark.skip(reason="until `evaluate` takes a GAN; then remove this line")
 def test_a_run_is_evaluated_by_evaluate(tmp_path):
     (tmp_path / "run.toml").write_text(RECIPE.replace('"fid"', '"reverse_kl"'))
     ganzoo.train(str(tmp_path / "run.toml"), tmp_path / "run", say=lambda line: None)
