@@ -185,6 +185,11 @@ def _plan(
         metrics = [name for name in DEFAULT_METRICS if labelled or not METRICS[name].by_network]
         if train is None:
             metrics.remove("memorisation")
+        if not metrics:
+            raise InputError(
+                f"{test.name!r} has no labels to score by and no train_split to look for copies in; give "
+                "evaluator='inception', or metrics that ask no network"
+            )
     by_inception = evaluator == "inception" or (
         evaluator is None and (inception_path is not None or "inception_score" in metrics)
     )

@@ -85,7 +85,8 @@ def load_inception(path: str | os.PathLike | None = None, resizing: str = "graph
         raise InputError(
             f"{folder!r} is not a SavedModel folder: no saved_model.pb is in it; give the folder that has it"
         )
-    call, widths = _network(tf.saved_model.load(folder), handle)
+    side = 32 if resizing == "graph" else SIZE
+    call, widths = _network(tf.saved_model.load(folder), handle, side)
     weights_hash = _files_hash(Path(folder))
     name = INCEPTION_NAME if widths == INCEPTION_WIDTHS else f"{Path(folder).name}-{weights_hash[:8]}"
     return Inception(name, call, weights_hash, resizing)
@@ -105,8 +106,10 @@ def _downloaded(handle: str) -> str:
         ) from None
 
 
-def _network(model: object, handle: str) -> tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], dict[str, int]]:
-    """Returns the network as one traced function, and the widths of its outputs."""
+def _network(
+    model: object, handle: str, side: int
+) -> tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], dict[str, int]]:
+    """Returns the network as one traced function, and the widths of its outputs for images of `side` pixels."""
     signature = next(iter(model.signatures.values()), None) if hasattr(model, "signatures") else None
 
     def plain(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -125,7 +128,7 @@ def _network(model: object, handle: str) -> tuple[Callable[[tf.Tensor], dict[str
 
     try:
         with tf.device("CPU:0"):
-            widths = {key: int(values.shape[-1]) for key, values in call(tf.zeros([2, 32, 32, 3])).items()}
+            widths = {key: int(values.shape[-1]) for key, values in call(tf.zeros([2, side, side, 3])).items()}
         return call, widths
     except InputError:
         raise

@@ -1,5 +1,6 @@
 """Whatever can produce examples, as batches of one kind: what is scored never knows where they come from."""
 
+import functools
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -228,7 +229,7 @@ def _gan(gan: Any) -> Source:
     origin = Origin(
         variant=gan.variant, step=int(gan.step.numpy()), checkpoint="last", averaged=averaged, training_seed=gan.seed
     )
-    draw = lambda n, seed: sample_batches(sample, n, seed)  # noqa: E731
+    draw = functools.partial(sample_batches, sample)
     return Source("keras_model", gan.variant, tuple(gan.image_shape), draw, origin=origin)
 
 
@@ -254,8 +255,7 @@ def _latent_source(kind: str, name: str, call: Callable[[tf.Tensor], tf.Tensor],
         values = call(latents(seed, index, latent_dim, truncation=truncation)).numpy()
         return tf.constant(rounded(values, repr(name), points=points))
 
-    draw = lambda n, seed: sample_batches(sample, n, seed)  # noqa: E731
-    return Source(kind, name, first.shape[1:], draw)
+    return Source(kind, name, first.shape[1:], functools.partial(sample_batches, sample))
 
 
 def _rows(n: int, seed: int) -> tuple[tf.Tensor, tf.Tensor]:

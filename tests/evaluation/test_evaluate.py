@@ -208,6 +208,12 @@ class TestRefusals:
         with pytest.raises(InputError, match="digits_16x16x1 is not the Inception network; ask for classifier_score"):
             evaluate(export(digits[0].images), metrics=["inception_score"], evaluator="classifier")
 
+    def test_nothing_to_score_by(self, digits, export, monkeypatch):
+        load = lambda *_, **options: dataclasses.replace(digits[1], labels=None)  # noqa: E731
+        monkeypatch.setattr(data, "load", load)
+        with pytest.raises(InputError, match="has no labels to score by and no train_split"):
+            evaluate(export(digits[0].images), samples=20, train_split=None)
+
     def test_copies_are_looked_for_in_another_split_only(self, digits, export):
         with pytest.raises(InputError, match="give a split and a train_split that differ"):
             evaluate(export(digits[0].images), samples=20, train_split="test", metrics=["memorisation"])
