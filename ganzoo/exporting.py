@@ -3,16 +3,16 @@
 import importlib.metadata
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from ganzoo.errors import InputError
+from ganzoo.exported import INFO_FILE
+from ganzoo.files import next_version, write_text, written_folder
 from ganzoo.gan import GAN
 
-INFO_FILE = "assets.extra/ganzoo.json"
 PACKAGES = ("ganzoo", "tensorflow", "keras", "numpy")
 
 
@@ -67,10 +67,7 @@ def export(
     """
     if gan.image_shape is None:
         raise InputError("the model has no networks yet: build it with image_shape=, or fit it, then export")
-    directory = Path(directory)
-    versions = [int(path.name) for path in directory.glob("*") if path.name.isdigit()]
-    final = directory / str(max(versions, default=0) + 1)
-    partial = directory / f"{final.name}.partial"  # servers ignore what is no integer
+    final = next_version(directory)
     info = {
         "variant": gan.variant,
         "image_shape": list(gan.image_shape),
@@ -83,17 +80,13 @@ def export(
         **(about or {}),
     }
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        module = Generator(gan, averaged)
-        tf.saved_model.save(module, str(partial), signatures=module.functions)
-        (partial / INFO_FILE).parent.mkdir()
-        (partial / INFO_FILE).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, final)
+        with written_folder(final) as partial:
+            module = Generator(gan, averaged)
+            tf.saved_model.save(module, str(partial), signatures=module.functions)
+            write_text(partial / INFO_FILE, json.dumps(info, indent=2) + "\n")
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
         raise InputError(f"{directory} cannot be written: {reason}; choose another") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return final
 
 

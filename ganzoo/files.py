@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,28 @@ def written(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields the path of a temporary folder beside `path`, not made yet; puts it in `path`'s place if all went well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".partial.{os.getpid()}.{path.name}")  # servers ignore what is no integer
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def next_version(directory: str | os.PathLike) -> Path:
+    """Returns the path of the next version of a SavedModel, `directory/<integer>`."""
+    directory = Path(directory)
+    versions = [int(path.name) for path in directory.glob("*") if path.name.isdigit()]
+    return directory / str(max(versions, default=0) + 1)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

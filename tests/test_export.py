@@ -137,7 +137,7 @@ def test_version_is_the_next_number(gan, tmp_path, write_nothing):
         (tmp_path / name).mkdir()
     assert ganzoo.export(gan, tmp_path) == tmp_path / "11"
     assert ganzoo.export(gan, tmp_path / "other") == tmp_path / "other" / "1"
-    assert sorted(os.listdir(tmp_path)) == ["10", "11", "2", "newest", "other"]
+    assert sorted(os.listdir(tmp_path)) == ["10", "11", "11.partial", "2", "newest", "other"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of luck"), KeyboardInterrupt()])

@@ -58,6 +58,12 @@ def squared_distances(a: np.ndarray, b: np.ndarray, widened: float = 1.0) -> np.
     return squares
 
 
+def filled(batch: np.ndarray, size: int) -> tuple[np.ndarray, int]:
+    """Returns the batch filled up to `size` rows with its last one, so that one graph does, and how many count."""
+    missing = size - len(batch)
+    return (np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch), len(batch)
+
+
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Returns log p(y|x), float64 [N, K], no less than about -1e4: there p is 0, and p log p with it."""
     with np.errstate(over="ignore"):  # a difference beyond 1e308 is -inf, and exp(-1e4) is 0 as well

@@ -8,7 +8,7 @@ and the hash of its weights stands in every record.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from ganzoo.data import Examples
 from ganzoo.errors import InputError, did_you_mean
+from ganzoo.evaluation.arrays import filled
 from ganzoo.evaluation.classifier_plans import PLANS, Plan
 from ganzoo.files import written
 from ganzoo.progress import shown
@@ -62,7 +63,9 @@ class Classifier:
                 f"images of shape {images.shape} do not fit the classifier {self.name}, which wants "
                 f"{(None, *expected)}; load or generate them in that shape"
             )
-        outputs = [self._apply(tf.constant(batch)) for batch in _full_batches(images, batch_size)]
+        size = min(batch_size, len(images))
+        batches = (filled(images[start : start + size], size)[0] for start in range(0, len(images), size))
+        outputs = [self._apply(tf.constant(batch, tf.float32)) for batch in batches]
         logits, features = (np.concatenate([o[key] for o in outputs]) for key in ("logits", "features"))
         return logits[: len(images)], features[: len(images)]
 
@@ -74,14 +77,6 @@ class Classifier:
     def _apply(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         # Not Model.predict: it compiles a freshly trained and a loaded model differently.
         return tf.function(lambda images: self.model(images, training=False))
-
-
-def _full_batches(images: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Yields float32 batches of one size, the last filled up with its last image, so that one graph does."""
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size].astype("float32")
-        missing = min(batch_size, len(images)) - len(batch)
-        yield np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
 
 
 def train_classifier(

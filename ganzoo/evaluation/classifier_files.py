@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,7 +19,7 @@ from ganzoo.data import Examples
 from ganzoo.errors import InputError
 from ganzoo.evaluation.classifier import Classifier
 from ganzoo.evaluation.classifier_plans import PLANS
-from ganzoo.files import write_text, written
+from ganzoo.files import next_version, write_text, written, written_folder
 from ganzoo.settings import explained, one_of
 
 _FROZEN = ConfigDict(extra="forbid")
@@ -180,18 +179,11 @@ def export_classifier(classifier: Classifier, record: ClassifierRecord, director
     [N, H, W, C] in [-1, 1] to `logits` [N, K] and `pool_3` [N, F], the features. Only they must be of the size
     that it was trained on. `assets.extra/ganzoo.json` holds the record.
     """
-    directory = Path(directory)
-    versions = [int(path.name) for path in directory.glob("*") if path.name.isdigit()]
-    final = directory / str(max(versions, default=0) + 1)
-    partial = directory / f"{final.name}.partial"  # servers ignore what is no integer
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
+    final = next_version(directory)
+    with written_folder(final) as partial:
         module = _Served(classifier.model)
         tf.saved_model.save(module, str(partial), signatures=module.__call__)
         write_text(partial / "assets.extra" / "ganzoo.json", _SCHEMA.dump_json(record, indent=2).decode() + "\n")
-        os.replace(partial, final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return final
 
 

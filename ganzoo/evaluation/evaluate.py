@@ -15,8 +15,9 @@ import numpy as np
 from ganzoo import data
 from ganzoo.data import Density, Examples
 from ganzoo.errors import InputError, did_you_mean
+from ganzoo.evaluation.arrays import filled
 from ganzoo.evaluation.density_scores import density_scores
-from ganzoo.evaluation.evaluators import Evaluator, filled, in_domain
+from ganzoo.evaluation.evaluators import Evaluator, in_domain
 from ganzoo.evaluation.inception import load_inception
 from ganzoo.evaluation.metrics import METRICS, METRICS_BY_TFGAN, Batch, Setting, named, of_names
 from ganzoo.evaluation.records import Score, ScoreRecord, save_record, short
@@ -219,7 +220,7 @@ def _image_scores(source: Source, count: int, plan: _Plan, seed: int, engine: st
     for images in shown(source.batches(count, seed), f"scoring {source.name}", -(-count // BATCH)):
         outputs = (None, None)
         if asks:
-            batch, rows = filled(images)
+            batch, rows = filled(images, BATCH)
             outputs = (values[:rows] for values in plan.evaluator.predict(batch))
         seen = Batch(images, *outputs)
         for metric in metrics:

@@ -9,7 +9,6 @@ from ganzoo.data import Examples
 from ganzoo.errors import InputError
 from ganzoo.evaluation.arrays import log_softmax
 from ganzoo.evaluation.classifier_cache import cached_classifier, classifier_for
-from ganzoo.sampling import BATCH
 
 
 class Evaluator(Protocol):
@@ -83,9 +82,3 @@ def in_domain(train: Examples | None, test: Examples, data_dir: str | os.PathLik
             f"{test.name!r}: a classifier is trained on one part and measured on another; give train_split"
         )
     return cached_classifier(train, test)
-
-
-def filled(batch: np.ndarray, size: int = BATCH) -> tuple[np.ndarray, int]:
-    """Returns the batch filled up to `size` rows with its last one, so that one graph does, and how many count."""
-    missing = size - len(batch)
-    return (np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch), len(batch)

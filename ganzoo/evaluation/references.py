@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +11,10 @@ import numpy as np
 from absl import logging
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation.evaluators import Evaluator, filled
+from ganzoo.evaluation.arrays import filled
+from ganzoo.evaluation.evaluators import Evaluator
 from ganzoo.evaluation.streaming import Gaussian, Moments
-from ganzoo.files import cache_folder, write_text
+from ganzoo.files import cache_folder, write_text, written_folder
 from ganzoo.progress import shown
 from ganzoo.sampling import BATCH
 
@@ -100,28 +100,22 @@ def read_reference(folder: str | os.PathLike, identity: dict) -> Reference:
 
 
 def _write(images: np.ndarray, identity: dict, evaluator: Evaluator, folder: Path) -> None:
-    """Writes the folder under another name, then renames it."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        arrays, row = None, 0
-        order = np.random.default_rng(0).permutation(len(images))
-        batches = (filled(images[order[start : start + BATCH]]) for start in range(0, len(images), BATCH))
+    """Writes the logits, the features, and what they are of."""
+    order = np.random.default_rng(0).permutation(len(images))
+    batches = (filled(images[order[start : start + BATCH]], BATCH) for start in range(0, len(images), BATCH))
+    arrays, row = None, 0
+    with written_folder(folder) as partial:
+        partial.mkdir()
         for batch, count in shown(batches, f"{identity['name']} by {evaluator.name}", -(-len(images) // BATCH)):
-            outputs = [values[:count] for values in evaluator.predict(batch)]
+            outputs = evaluator.predict(batch)
             if arrays is None:
                 arrays = [
                     np.lib.format.open_memmap(partial / f"{name}.npy", "w+", np.float32, (len(images), values.shape[1]))
                     for name, values in zip(_ARRAYS, outputs, strict=True)
                 ]
             for array, values in zip(arrays, outputs, strict=True):
-                array[row : row + count] = values
+                array[row : row + count] = values[:count]
             row += count
         for array in arrays:
             array.flush()
         write_text(partial / "about.json", json.dumps(identity, indent=2) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
