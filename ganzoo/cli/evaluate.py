@@ -15,7 +15,9 @@ MODEL = flags.DEFINE_string("model", None, "SavedModel folder or its versions; f
 RECORDS = flags.DEFINE_list("records", None, "Written records to print side by side, in place of a model.")
 DATASET = flags.DEFINE_string("dataset", None, "What to compare with; the model's own if not given.")
 SPLIT = flags.DEFINE_string("split", "test", "Real images to compare with, as TFDS spells splits.")
-TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Another split, for floors and the search for copies.")
+TRAIN_SPLIT = flags.DEFINE_string(
+    "train_split", "train", "Another split, for floors and the search for copies; empty: none."
+)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 METRICS = flags.DEFINE_list("metrics", None, f"Of {', '.join(KNOWN)}.")
 SAMPLES = flags.DEFINE_integer("samples", None, "How many to score; 5000 of a generator, all of a set.")
@@ -35,7 +37,7 @@ def main() -> None:
         show([evaluation.load_record(path) for path in RECORDS.value])
         return
     record = evaluation.evaluate(
-        MODEL.value, DATASET.value, split=SPLIT.value, train_split=TRAIN_SPLIT.value, data_dir=DATA_DIR.value,
+        MODEL.value, DATASET.value, split=SPLIT.value, train_split=TRAIN_SPLIT.value or None, data_dir=DATA_DIR.value,
         metrics=METRICS.value, samples=SAMPLES.value, seed=SEED.value, evaluator=EVALUATOR.value,
         inception_path=INCEPTION_PATH.value, resizing=RESIZING.value, engine=ENGINE.value,
     )  # fmt: skip

@@ -79,7 +79,7 @@ def evaluate(
     _check_names(metrics, evaluator, engine)
     if samples is not None and samples < 2:
         raise InputError(f"samples={samples}: a score needs at least 2")
-    source = open_source(model)
+    source = open_source(model, data_dir)
     count = source.number(samples)
     dataset = dataset or source.origin.dataset
     if dataset is None:

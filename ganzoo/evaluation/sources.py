@@ -101,18 +101,19 @@ class Source:
             yield batch
 
 
-def open_source(model: Any) -> Source:
+def open_source(model: Any, data_dir: str | os.PathLike | None = None) -> Source:
     """Returns the source of what a user gives.
 
     Args:
         model: A path or `NAME@SPLIT`; a GAN, or any Keras model from latents [B, latent_dim] to images in [-1, 1];
             images uint8 [N, H, W, C] or points [N, D]; `Examples`; a `Density`.
+        data_dir: Where real data lie; the data set's own default if None.
 
     Raises:
         InputError: If it is nothing that gives examples.
     """
     if isinstance(model, str | os.PathLike):
-        return _opened(os.fspath(model))
+        return _opened(os.fspath(model), data_dir)
     if isinstance(model, keras.Model):
         return _gan(model) if hasattr(model, "players") else _network(model)
     if isinstance(model, Examples | Density):
@@ -122,10 +123,10 @@ def open_source(model: Any) -> Source:
     raise InputError(f"model of type {type(model).__name__} gives no examples; give {ACCEPTED}")
 
 
-def _opened(path: str) -> Source:
+def _opened(path: str, data_dir: str | os.PathLike | None) -> Source:
     name, at, split = path.partition("@")
     if at and not os.path.exists(path):
-        return _real(data.load(name, split))
+        return _real(data.load(name, split, data_dir=data_dir))
     if path.endswith(".npz"):
         return _fixed("npz", Path(path).name, _usable(_array(path), repr(path)))
     folder = version_folder(Path(path).expanduser())

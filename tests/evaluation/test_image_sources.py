@@ -87,6 +87,8 @@ def test_real_data_by_name_and_split():
     assert (source.kind, source.name, source.count) == ("data", "digits@test[:50%]", 180)
     assert source.origin.dataset == "digits"
     assert open_source(data.load("digits", "test")).count == 360
+    with pytest.raises(InputError, match="/nowhere"):
+        open_source("mnist@test", data_dir="/nowhere")
     points = open_source(data.load("ring8"))
     assert points.count is None
     np.testing.assert_array_equal(drawn(points, 100, 1), drawn(points, 150, 1)[:100])
