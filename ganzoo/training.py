@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ganzoo import config, data, pictures
@@ -22,6 +23,7 @@ from ganzoo.callbacks import (
 from ganzoo.checkpoints import Checkpoints
 from ganzoo.errors import InputError
 from ganzoo.evaluation import ScoreRecord, evaluate
+from ganzoo.evaluation.classifier_cache import shipped_classifier
 from ganzoo.files import write_text
 from ganzoo.gan import GAN
 
@@ -147,6 +149,7 @@ def observers(
             CollapseWatch(
                 source,
                 every=asked.watch_steps,
+                classify=classes_of(source),
                 stop=asked.stop_on_collapse,
                 folder=model_dir,
                 step=step,
@@ -155,6 +158,18 @@ def observers(
             )
         )
     return found
+
+
+def classes_of(source: data.Examples | data.Density) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Returns the classes of examples as the watch asks for them; None where nothing that is at hand knows them.
+
+    Of a mixture the nearest modes; of images what a shipped classifier says.
+    """
+    if isinstance(source, data.Density):
+        modes = source.modes
+        return None if modes is None else lambda x: np.linalg.norm(x[:, None] - modes, axis=2).argmin(axis=1)
+    classifier = shipped_classifier(source)
+    return None if classifier is None else lambda images: classifier.predict(images)[0].argmax(axis=1)
 
 
 def check_folder(recipe: config.Recipe, model_dir: Path) -> None:

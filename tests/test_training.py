@@ -263,6 +263,14 @@ def test_leaves_its_files(trained):
     }  # fmt: skip
 
 
+def test_the_watch_knows_the_classes_of_shipped_data(folder):
+    with open(folder / "run" / "watch.csv", newline="", encoding="utf-8") as file:
+        (row, *_) = csv.DictReader(file)
+    counts = [int(float(row[f"real_class/{digit}"])) for digit in range(10)]
+    assert sum(counts) == 64
+    assert min(counts) > 0
+
+
 def test_finished_run_says_so(folder):
     before = os.listdir(folder / "run")
     assert "is at step 18 already; give more train.steps" in train(str(folder / "run.toml"), folder / "run")

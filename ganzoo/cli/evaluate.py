@@ -15,9 +15,7 @@ MODEL = flags.DEFINE_string("model", None, "SavedModel folder or its versions; f
 RECORDS = flags.DEFINE_list("records", None, "Written records to print side by side, in place of a model.")
 DATASET = flags.DEFINE_string("dataset", None, "What to compare with; the model's own if not given.")
 SPLIT = flags.DEFINE_string("split", "test", "Real images to compare with, as TFDS spells splits.")
-TRAIN_SPLIT = flags.DEFINE_string(
-    "train_split", "train", "Another split, for floors and the search for copies; empty: none."
-)
+TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Another split, for floors and copies; empty: none.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 METRICS = flags.DEFINE_list("metrics", None, f"Of {', '.join(KNOWN)}.")
 SAMPLES = flags.DEFINE_integer("samples", None, "How many to score; 5000 of a generator, all of a set.")

@@ -136,6 +136,16 @@ def _path(train: Examples, test: Examples, folder: str | os.PathLike | None) -> 
     return cache_folder("classifiers", folder) / f"{classifier_name(train)}-{key.hexdigest()[:16]}"
 
 
+def shipped_classifier(examples: Examples) -> Classifier | None:
+    """Returns the classifier that ganzoo ships for a data set at this size, if any: for a look, not a score."""
+    for path in sorted(SHIPPED.glob(f"*{RECORD}")):
+        path = path.with_suffix("")
+        record = read_record(path)
+        if (record.dataset, record.image_shape) == (examples.name, examples.image_shape):
+            return read_classifier(path)
+    return None
+
+
 def _shipped(train: Examples, test: Examples) -> Classifier | None:
     """Returns the classifier that ganzoo ships for these images, if it ships one.
 
