@@ -260,6 +260,18 @@ class TestWhateverGivesImages:
         assert ours[f"classes_reached/{network}"] == 10
         assert (record.source, record.name, record.variant) == ("data", "digits@test", None)
 
+    def test_one_image_over_and_over(self):
+        record = evaluate(
+            np.full((120, 16, 16, 1), 90, np.uint8), "digits", metrics=[*self.METRICS, "mode_score", "parzen"]
+        )
+        scores = {name.partition("/")[0]: value for name, value in values(record).items()}
+        assert scores["classifier_score"] == pytest.approx(1.0)
+        assert scores["classes_reached"] == 1
+        assert scores["class_kl"] == pytest.approx(np.log(10))
+        assert scores["recall"] == 0.0
+        assert scores["fid"] > 50 * scores["real_fid"]
+        assert scores["ms_ssim_1_scales"] == pytest.approx(1.0)
+
     def test_tf_gan_s_own_arithmetic(self, digits):
         options = {"samples": 200, "metrics": ["classifier_score", "fid", "kid"]}
         ours, theirs = (evaluate(digits[0], "digits", engine=engine, **options) for engine in ("ganzoo", "tfgan"))
