@@ -230,7 +230,8 @@ class GAN(Players):
         return data.pixels(values) if len(self.image_shape) == 3 else values
 
     @functools.cached_property
-    def _sampler(self):
+    def sampler(self):
+        """`sample` as a graph, traced once."""
         return tf.function(self.sample)
 
     def generate(self, n: int, seed: int = 0, *, truncation: float = math.inf, averaged: bool = True) -> np.ndarray:
@@ -247,4 +248,4 @@ class GAN(Players):
         """
         if self.image_shape is None:
             raise InputError("the model has no networks yet: fit it, or build it with image_shape=")
-        return samples(functools.partial(self._sampler, averaged=averaged), n, seed, truncation=truncation)
+        return samples(functools.partial(self.sampler, averaged=averaged), n, seed, truncation=truncation)

@@ -224,13 +224,12 @@ def _gan(gan: Any) -> Source:
     if gan.image_shape is None:
         raise InputError("the model has no networks yet: fit it, or build it with image_shape=, then evaluate")
     averaged = gan.ema_momentum > 0
-    sample = tf.function(gan.sample)
     rounded(gan(latents(*_rows(BATCH, 0), gan.latent_dim, prior=gan.prior)).numpy(), gan.variant,
             points=len(gan.image_shape) == 1)  # fmt: skip
     origin = Origin(
         variant=gan.variant, step=int(gan.step.numpy()), checkpoint="last", averaged=averaged, training_seed=gan.seed
     )
-    draw = functools.partial(sample_batches, sample)
+    draw = functools.partial(sample_batches, functools.partial(gan.sampler, averaged=True))
     return Source("keras_model", gan.variant, tuple(gan.image_shape), draw, origin=origin)
 
 
