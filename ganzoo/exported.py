@@ -136,7 +136,11 @@ def load_generator(folder: Path) -> ExportedGenerator:
         InputError: If it has a manifest and is not as ganzoo exports.
     """
     manifest = _manifest(folder)
-    model = tf.saved_model.load(os.fspath(folder))
+    try:
+        model = tf.saved_model.load(os.fspath(folder))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"{str(folder)!r} cannot be loaded ({first}); export the model again") from None
     if manifest is None:
         return ExportedGenerator(folder, None, model)
     signature = model.signatures.get("sample")

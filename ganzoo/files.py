@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from ganzoo.errors import InputError
+
 
 @contextlib.contextmanager
 def written(path: str | os.PathLike) -> Iterator[Path]:
@@ -40,6 +42,18 @@ def next_version(directory: str | os.PathLike) -> Path:
     directory = Path(directory)
     versions = [int(path.name) for path in directory.glob("*") if path.name.isdigit()]
     return directory / str(max(versions, default=0) + 1)
+
+
+def require_writable(path: str | os.PathLike) -> None:
+    """Raises InputError if no file can be written there; makes the folder if need be."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.with_name(f".writable.{os.getpid()}")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be written: {error.strerror}; give another path") from None
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -82,13 +82,17 @@ def train(
         say(f"{model_dir} is at step {step} already; give more train.steps to go on")
         return gan
     say(f"resuming from step {step}" if step else f"training {recipe.name} for {total} steps into {model_dir}")
+    observing = observers(recipe, source, model_dir, step, checkpoints, data_dir=data_dir, log_dir=log_dir, say=say)
+    for each in observing:
+        if isinstance(each, PeriodicEvaluation) and not step:
+            each.try_out(gan)
     write_text(model_dir / RECIPE_FILE, json.dumps({**recipe.as_dict(), "image_shape": gan.image_shape}, indent=2))
     own = (
         Progress(recipe.name, total),
         StopOnNaN(),
         History(model_dir / "history.csv", step),
         SampleGrids(model_dir / "samples"),
-        *observers(recipe, source, model_dir, step, checkpoints, data_dir=data_dir, log_dir=log_dir, say=say),
+        *observing,
         SaveCheckpoints(checkpoints),  # last: what a checkpoint has seen is on disk
     )
     every = recipe.train.checkpoint_steps
@@ -125,10 +129,10 @@ def observers(
 
         def score(gan: GAN) -> ScoreRecord:
             record = evaluate(
-                gan, recipe.data.dataset, split=asked.evaluate_split, data_dir=data_dir,
+                gan, recipe.data.dataset, split=asked.evaluate_split, train_split=recipe.data.split, data_dir=data_dir,
                 samples=asked.evaluate_samples, metrics=asked.evaluate_metrics or None, seed=0,
             )  # fmt: skip
-            return dataclasses.replace(record, recipe=recipe.name, trained_on=recipe.data.split)
+            return dataclasses.replace(record, recipe=recipe.name, checkpoint="last", trained_on=recipe.data.split)
 
         best = Checkpoints(checkpoints.folder / BEST, 1) if asked.best_metric else None
         found.append(

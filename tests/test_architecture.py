@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "ganzoo"
 
 # A module, or package, of one line imports from the lines above it alone.
 LAYERS = (
-    {"distribution", "errors", "files", "progress"},
+    {"distribution", "errors", "progress"},
+    {"files"},
     {"data", "layers", "noise", "objectives", "optimizers", "sampling", "settings"},
     {"augment", "exported", "networks", "penalties", "pictures"},
     {"composition", "evaluation"},

@@ -10,6 +10,7 @@ from absl import flags
 from ganzoo import evaluation
 from ganzoo.errors import InputError
 from ganzoo.evaluation.metrics import METRICS as KNOWN
+from ganzoo.files import require_writable
 
 MODEL = flags.DEFINE_string("model", None, "SavedModel folder or its versions; folder of images; .npz; NAME@SPLIT.")
 RECORDS = flags.DEFINE_list("records", None, "Written records to print side by side, in place of a model.")
@@ -19,7 +20,7 @@ TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Another split, for fl
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 METRICS = flags.DEFINE_list("metrics", None, f"Of {', '.join(KNOWN)}.")
 SAMPLES = flags.DEFINE_integer("samples", None, "How many to score; 5000 of a generator, all of a set.")
-SEED = flags.DEFINE_integer("seed", 0, "Of the samples.")
+SEED = flags.DEFINE_integer("seed", 0, "Of the samples.", lower_bound=0)
 EVALUATOR = flags.DEFINE_string("evaluator", None, "classifier, of the data set itself, or inception.")
 INCEPTION_PATH = flags.DEFINE_string("inception_path", None, "SavedModel folder of the Inception graph.")
 RESIZING = flags.DEFINE_string("resizing", "graph", "Who resizes for Inception: graph, bilinear, bicubic.")
@@ -34,6 +35,8 @@ def main() -> None:
     if RECORDS.value:
         show([evaluation.load_record(path) for path in RECORDS.value])
         return
+    if OUTPUT.value:
+        require_writable(OUTPUT.value)
     record = evaluation.evaluate(
         MODEL.value, DATASET.value, split=SPLIT.value, train_split=TRAIN_SPLIT.value or None, data_dir=DATA_DIR.value,
         metrics=METRICS.value, samples=SAMPLES.value, seed=SEED.value, evaluator=EVALUATOR.value,

@@ -78,8 +78,10 @@ def remarks(records: Sequence[ScoreRecord]) -> list[str]:
             "± of a score in splits is the spread of the splits' scores, not the error of their mean; fewer examples a "
             "split give lower scores."
         )
-    if any(score.spread_of == "mean" for score, _ in scores):
+    if {"kid", "real_kid"} & named:
         found.append("± of KID is the standard error over its blocks; KID is unbiased and may come out below 0.")
+    if "parzen" in named:
+        found.append("Parzen windows do not rank models (arXiv:1511.01844): compare with early papers alone.")
     if any(name.startswith("inception_score") for name in named):
         found.append("The Inception score means something on images like ImageNet's only (arXiv:1801.01973).")
     if any(record.evaluator and record.evaluator_accuracy is not None for record in records):
@@ -98,8 +100,9 @@ def remarks(records: Sequence[ScoreRecord]) -> list[str]:
 
 
 def _saw(record: ScoreRecord) -> bool:
-    """Returns whether the model was trained on what it is compared with."""
-    return record.trained_on is not None and record.split in record.trained_on.split("+")
+    """Returns whether the model was trained on what it is compared with, a split of that name or a part of it."""
+    seen = (record.trained_on or "").split("+")
+    return record.split in seen or record.split.partition("[")[0] in seen
 
 
 _CONDITION_ROWS = {
@@ -107,7 +110,8 @@ _CONDITION_ROWS = {
     "checkpoint": lambda record: (
         "none"
         if record.step is None
-        else f"{record.checkpoint}, step {record.step}" + (", averaged weights" if record.averaged else "")
+        else f"{record.checkpoint or 'in memory'}, step {record.step}"
+        + (", averaged weights" if record.averaged else "")
     ),
     "data": lambda record: f"{record.dataset} {record.split}, {record.dataset_hash[:8]}",
     "preparation": lambda record: "; ".join(f"{key}: {value}" for key, value in record.preparation.items()),

@@ -1,6 +1,8 @@
 """From whatever gives examples to a record of its scores; of a SavedModel, what is measured is what is served."""
 
+import dataclasses
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -18,9 +20,9 @@ from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation.arrays import filled
 from ganzoo.evaluation.density_scores import density_scores
 from ganzoo.evaluation.evaluators import Evaluator, in_domain
-from ganzoo.evaluation.inception import load_inception
+from ganzoo.evaluation.inception import RESIZINGS, load_inception
 from ganzoo.evaluation.metrics import METRICS, METRICS_BY_TFGAN, Batch, Setting, named, of_names
-from ganzoo.evaluation.records import Score, ScoreRecord, save_record, short
+from ganzoo.evaluation.records import Score, ScoreRecord, load_record, save_record, short
 from ganzoo.evaluation.references import reference_for
 from ganzoo.evaluation.sources import Source, open_source
 from ganzoo.exported import version_folder
@@ -29,6 +31,7 @@ from ganzoo.sampling import BATCH
 
 EVALUATORS = ("classifier", "inception")
 ENGINES = ("ganzoo", "tfgan")
+_MOST_SHARED = 0.1  # of one split's images that another may hold: data sets have some images twice
 DEFAULT_METRICS = ("classifier_score", "fid", "modes", "memorisation")
 
 
@@ -51,12 +54,13 @@ def evaluate(
     """Returns the scores of a generator or a set of images, with the conditions they were measured under.
 
     Images are scored in the view of a classifier of their own data set, or of TF-GAN's Inception network; points by the
-    modes of their density. Memory does not grow with the number of examples.
+    modes of their density. Memory does not grow with the number of images.
 
     Args:
         model: A SavedModel folder (`<name>/<version>`, or `<name>` for its newest version), a folder of images, an .npz
-            file, real data as `NAME@SPLIT`; a GAN, or any Keras model from latents N(0, I) [B, latent_dim] to images in
-            [-1, 1]; images uint8 [N, H, W, C] or points float [N, D]; what `ganzoo.data.load` returns.
+            file, real data as `NAME@SPLIT`; a GAN, or a functional or sequential Keras model from latents N(0, I)
+            [B, latent_dim] to images in [-1, 1]; images uint8 [N, H, W, C] or points float [N, D]; what
+            `ganzoo.data.load` returns.
         dataset: Registry name; by default the one that the model was trained on.
         split: Real examples to compare with.
         train_split: Another split, for floors (the same score of real images), memorisation checks and, of a folder,
@@ -76,9 +80,13 @@ def evaluate(
     Raises:
         InputError: If the model gives no examples, or they do not fit the data, or a name is unknown.
     """
-    _check_names(metrics, evaluator, engine)
+    _check_names(metrics, evaluator, engine, resizing)
+    if evaluator == "classifier" and inception_path is not None:
+        raise InputError("inception_path: evaluator='classifier' asks no Inception network; leave one of them out")
     if samples is not None and samples < 2:
         raise InputError(f"samples={samples}: a score needs at least 2")
+    if seed < 0:
+        raise InputError(f"seed={seed}: give 0 or more")
     source = open_source(model, data_dir)
     count = source.number(samples)
     dataset = dataset or source.origin.dataset
@@ -87,10 +95,12 @@ def evaluate(
     test = _real(dataset, split, source, data_dir)
     if isinstance(test, Density):
         conditions = _density_conditions(test)
-        _refuse_image_options(metrics, evaluator, inception_path)
+        if metrics or evaluator or inception_path or engine != "ganzoo":
+            raise InputError("points have scores of their own: leave out metrics, evaluator, inception_path and engine")
         scores = density_scores(np.concatenate(list(source.batches(count, seed))), test, seed)
     else:
         train = None if train_split in (None, split) else _real(dataset, train_split, source, data_dir)
+        _require_apart(test, train)
         plan = _plan(metrics, evaluator, inception_path, resizing, test, train, data_dir)
         scores = _image_scores(source, count, plan, seed, engine)
         conditions = _image_conditions(plan, source, engine)
@@ -114,15 +124,37 @@ def evaluate(
 
 
 def record_path(model: str | os.PathLike, record: ScoreRecord) -> Path | None:
-    """Returns where the record of a SavedModel's version lies: beside it, `<name>/<version>.<protocol>.json`.
+    """Returns where the record of a SavedModel's version goes: beside it, `<name>/<version>.<protocol>.json`.
 
-    None for what is no SavedModel.
+    With `-2` and so on in its name where a record of other conditions or metrics lies there; None for what is no
+    SavedModel.
     """
     folder = version_folder(Path(model).expanduser()) if record.source == "saved_model" else None
     if folder is None:
         return None
     count = short(max(score.generated for score in record.scores))
-    return folder.with_name(f"{folder.name}.{count}_{_file_name(record.split)}.{record.evaluator or 'points'}.json")
+    stem = f"{folder.name}.{count}_{_file_name(record.split)}.{record.evaluator or 'points'}"
+    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    numbered = (folder.with_name(f"{stem}{ending}.json") for ending in endings)
+    return next(path for path in numbered if not path.exists() or _asks_the_same(path, record))
+
+
+def _asks_the_same(path: Path, record: ScoreRecord) -> bool:
+    """Returns whether the record in a file is of the same model, conditions and metrics, seeds included."""
+    try:
+        there = load_record(path)
+    except InputError:
+        return False
+    asked = [
+        dataclasses.replace(
+            each,
+            versions={},
+            created=record.created,
+            scores=tuple(dataclasses.replace(score, value=0.0, spread=None) for score in each.scores),
+        )
+        for each in (there, record)
+    ]
+    return asked[0] == asked[1]
 
 
 def _file_name(split: str) -> str:
@@ -139,8 +171,10 @@ class _Plan:
     train: Examples | None
 
 
-def _check_names(metrics: Sequence[str] | None, evaluator: str | None, engine: str) -> None:
+def _check_names(metrics: Sequence[str] | None, evaluator: str | None, engine: str, resizing: str) -> None:
     """Refuses what is misspelt before anything is loaded."""
+    if metrics is not None and not metrics:
+        raise InputError(f"metrics: none is named; leave it out, or give some of {', '.join(METRICS)}")
     if isinstance(metrics, str):
         raise InputError(f"metrics={metrics!r}: give a list of names, [{metrics!r}]")
     for name in metrics or ():
@@ -150,11 +184,21 @@ def _check_names(metrics: Sequence[str] | None, evaluator: str | None, engine: s
         raise InputError(f"evaluator {evaluator!r} is unknown; {did_you_mean(evaluator, EVALUATORS)}")
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r} is unknown; {did_you_mean(engine, ENGINES)}")
+    if resizing not in RESIZINGS:
+        raise InputError(f"resizing {resizing!r} is unknown; {did_you_mean(resizing, RESIZINGS)}")
 
 
-def _refuse_image_options(metrics, evaluator, inception_path) -> None:
-    if metrics or evaluator or inception_path:
-        raise InputError("points have scores of their own: leave out metrics, evaluator and inception_path")
+def _require_apart(test: Examples, train: Examples | None) -> None:
+    """Refuses splits that overlap: floors, and the search for copies, would find the test images themselves."""
+    if train is None:
+        return
+    known = {image.tobytes() for image in train.images}
+    shared = np.mean([image.tobytes() in known for image in test.images])
+    if shared > _MOST_SHARED:
+        raise InputError(
+            f"train_split {train.split!r} holds {shared:.0%} of the images of split {test.split!r}; give splits apart, "
+            "or no train_split (None; --train_split= on the command line)"
+        )
 
 
 def _real(dataset: str, split: str, source: Source, data_dir: str | os.PathLike | None) -> Examples | Density:

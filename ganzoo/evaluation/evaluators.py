@@ -76,7 +76,11 @@ def in_domain(train: Examples | None, test: Examples, data_dir: str | os.PathLik
             f"{test.name!r} has no labels to train a classifier with; give an Inception network (evaluator='inception')"
         )
     if not test.name.startswith("folder"):
-        return classifier_for(test.name, test.image_shape, data_dir)
+        try:
+            return classifier_for(test.name, test.image_shape, data_dir)
+        except InputError:  # it lacks one of the two splits
+            if train is None:
+                raise
     if train is None:
         raise InputError(
             f"{test.name!r}: a classifier is trained on one part and measured on another; give train_split"

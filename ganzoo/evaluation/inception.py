@@ -26,7 +26,8 @@ class Inception:
     """A SavedModel from images to `logits` and `pool_3`, as TF-GAN's evaluator asks for.
 
     Args:
-        name: `inception-2015`, the 2015-12-05 graph; of networks of other widths, folder and hash.
+        name: `inception-2015`, for any network of the 2015-12-05 graph's widths, whose hash tells it from others; else
+            folder and hash.
         call: float32 images [B, H, W, 3] in [-1, 1] -> `{"logits": [B, K], "pool_3": [B, F]}`.
         weights_hash: SHA-256 of its files.
         resizing: `"graph"`: images go in as they are, and the graph resizes; `"bilinear"` or `"bicubic"`: to 299 x 299
@@ -86,7 +87,12 @@ def load_inception(path: str | os.PathLike | None = None, resizing: str = "graph
             f"{folder!r} is not a SavedModel folder: no saved_model.pb is in it; give the folder that has it"
         )
     side = 32 if resizing == "graph" else SIZE
-    call, widths = _network(tf.saved_model.load(folder), handle, side)
+    try:
+        model = tf.saved_model.load(folder)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"{folder!r} cannot be loaded ({first}); copy or download it again") from None
+    call, widths = _network(model, handle, side)
     weights_hash = _files_hash(Path(folder))
     name = INCEPTION_NAME if widths == INCEPTION_WIDTHS else f"{Path(folder).name}-{weights_hash[:8]}"
     return Inception(name, call, weights_hash, resizing)

@@ -1,5 +1,6 @@
 """Fidelity and diversity apart: who lies in whose balls, of radii to the k-th nearest neighbour."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganzoo.errors import InputError
+from ganzoo.evaluation import arrays
 from ganzoo.evaluation.arrays import blocks, checked, squared_distances
 from ganzoo.progress import shown
 
@@ -97,6 +99,7 @@ def _tiles(
     """
     dim = len(centre)
     widened = 1 + bound * 2 * (dim + 4) * np.finfo("float64").eps
-    tiles = [(rows, columns) for rows in blocks(len(a), dim) for columns in blocks(len(b), dim)]
+    side = max(dim, math.isqrt(arrays.BLOCK_VALUES))  # rows [side, dim] and distances [side, side] are blocks
+    tiles = [(rows, columns) for rows in blocks(len(a), side) for columns in blocks(len(b), side)]
     for rows, columns in shown(tiles, what, len(tiles)):
         yield rows, columns, squared_distances(a[rows] - centre, b[columns] - centre, widened)

@@ -101,9 +101,13 @@ class ScoreRecord:
 
 
 def protocol_name(score: Score, record: ScoreRecord) -> str:
-    """Returns a score's name with the protocol that it was taken by: `fid_10k_test/inception-2015`."""
+    """Returns a score's name with the protocol that it was taken by: `fid_10k_test/inception-2015`.
+
+    How many images are behind what real ones get depends on the metric, and is left to the counts.
+    """
     metric, slash, evaluator = score.metric.partition("/")
-    return f"{metric}_{short(score.generated or score.real)}_{record.split}{slash}{evaluator}"
+    count = f"_{short(score.generated)}" if score.generated else ""
+    return f"{metric}{count}_{record.split}{slash}{evaluator}"
 
 
 def short(count: int) -> str:
@@ -115,8 +119,17 @@ _SCHEMA = TypeAdapter(ScoreRecord)
 
 
 def save_record(record: ScoreRecord, path: str | os.PathLike) -> Path:
-    """Writes the record as JSON and returns the path; a reader sees the whole file or none."""
-    write_text(path, _SCHEMA.dump_json(record, indent=2).decode() + "\n")
+    """Writes the record as JSON and returns the path; a reader sees the whole file or none.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    try:
+        write_text(path, _SCHEMA.dump_json(record, indent=2).decode() + "\n")
+    except OSError as error:
+        raise InputError(
+            f"score record {os.fspath(path)!r} cannot be written: {error.strerror or error}; give another path"
+        ) from None
     return Path(path)
 
 

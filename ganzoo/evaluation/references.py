@@ -72,7 +72,11 @@ def reference_for(
             return read_reference(folder, identity)
         except InputError as error:
             logging.warning("%s: computing the reference again", error)
-    _write(images, identity, evaluator, folder)
+    try:
+        _write(images, identity, evaluator, folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{str(folder.parent)!r} cannot be written: {reason}; set GANZOO_CACHE") from None
     return read_reference(folder, identity)
 
 

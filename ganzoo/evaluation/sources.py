@@ -161,12 +161,24 @@ def _array(path: str) -> np.ndarray:
         with open(os.path.expanduser(path), "rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = file.files
             return file["images" if "images" in names else names[0]]
-    except (OSError, ValueError, IndexError, KeyError, zipfile.BadZipFile) as error:
+    # An empty file is an EOFError; a renamed .npy opens as an array, which is no archive.
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        zipfile.BadZipFile,
+    ) as error:
         raise InputError(f"{path!r} holds no array that can be read ({error}); give np.savez(path, images=x)") from None
 
 
 def _usable(values: np.ndarray, what: str) -> np.ndarray:
     """Returns images uint8 [N, H, W, C], or points float32 [N, D]."""
+    if not values.size:
+        raise InputError(f"{what} is empty: of shape {values.shape}; give at least 2 examples")
     if values.dtype == np.uint8 and values.ndim == 3:
         return values[..., None]
     if values.dtype == np.uint8 and values.ndim == 4:
@@ -226,17 +238,18 @@ def _gan(gan: Any) -> Source:
     averaged = gan.ema_momentum > 0
     rounded(gan(latents(*_rows(BATCH, 0), gan.latent_dim, prior=gan.prior)).numpy(), gan.variant,
             points=len(gan.image_shape) == 1)  # fmt: skip
-    origin = Origin(
-        variant=gan.variant, step=int(gan.step.numpy()), checkpoint="last", averaged=averaged, training_seed=gan.seed
-    )
+    origin = Origin(variant=gan.variant, step=int(gan.step.numpy()), averaged=averaged, training_seed=gan.seed)
     draw = functools.partial(sample_batches, functools.partial(gan.sampler, averaged=True))
     return Source("keras_model", gan.variant, tuple(gan.image_shape), draw, origin=origin)
 
 
 def _network(model: keras.Model) -> Source:
-    shape = model.input_shape if model.built else None
+    shape = getattr(model, "input_shape", None) if model.built else None
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
-        raise InputError(f"the Keras model {model.name!r} takes {shape}; a generator takes latents [B, latent_dim]")
+        raise InputError(
+            f"the Keras model {model.name!r} takes {shape}; give a functional or sequential one "
+            "from latents [B, latent_dim]"
+        )
     call = tf.function(lambda latent: model(latent, training=False))
     return _latent_source("keras_model", model.name, call, shape[1])
 

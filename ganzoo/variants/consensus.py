@@ -46,7 +46,8 @@ class Consensus(GAN):
         64, 150,000 steps on CIFAR-10.
 
     Deviation: an optimizer for each player: RMSprop is elementwise, so two with the same settings are the paper's one
-        (not so with `global_clipnorm`). The networks are the seven-layer ones of the other recipes.
+        (not so with `global_clipnorm`). The networks are the seven-layer ones of the other recipes. Keras'
+        mean square of RMSprop starts at 0, TensorFlow 1's at 1: here the first hundred steps are longer.
     """
 
     consensus_weight: NonNegativeFloat = 10.0

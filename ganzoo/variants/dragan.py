@@ -37,7 +37,7 @@ class DRAGAN(GAN):
     Source: Kodali et al. 2018, "On convergence and stability of GANs", https://arxiv.org/abs/1705.07215,
         section 2.4, eq. (1).
 
-    Paper: lambda 10, k 1, one discriminator step, weights of DCGAN; Adam 1e-4 (0.5, 0.9), batch 128 on MNIST in
+    Paper: lambda 10, k 1, c 10, one discriminator step, networks of DCGAN; Adam 1e-4 (0.5, 0.9), batch 128 on MNIST in
         the authors' notebook, the setting on CIFAR-10 is not given.
 
     Deviation: the paper adds Gaussian noise; the default is its authors' notebook, uniform noise of a random

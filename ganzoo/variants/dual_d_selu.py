@@ -68,6 +68,7 @@ class DualDSELU(GAN):
         no formula. Samples come from an averaged generator (`ema_momentum`; 0 is the paper's).
     """
 
+    objective: Annotated[str, one_of(("non_saturating", "hinge"))] = "non_saturating"
     generator_objective: Annotated[str, one_of(GENERATOR_OBJECTIVES)] | None = None
 
     opponents: ClassVar = ("discriminator", "second_discriminator")

@@ -44,7 +44,7 @@ class LocallyStable(GAN):
         (0.5, 0.999), batch 512, up to 100,000 steps (the authors' code). The analysis has both players step at once.
 
     Deviation: the authors' code alternates the players, D first (`simultaneous = false` here). V is without a
-        penalty of D, if there is one.
+        penalty of D, if there is one. The networks on images are those of the other recipes, without batch norm.
     """
 
     objective = "minimax"

@@ -24,8 +24,8 @@ class LossSensitiveGAN(GAN):
     """A loss, low on data, that is higher on each fake by a margin of their distance.
 
     Args:
-        margin_weight: the margin at a mean absolute difference of 1 between two images; the paper's lambda (tau in
-            the authors' code) times the number of values, as it sums over them.
+        margin_weight: the margin at a mean absolute difference of 1 between two images; lambda in the authors'
+            code (tau in the paper) times the number of values, as it sums over them.
         real_weight: factor of the loss of the data itself, >= 0.
         leak: slope of the hinge where a pair keeps its margin, 0 to 1; above 0 the paper's generalised GLS-GAN, and
             with 1 Wasserstein GAN's critic.

@@ -17,12 +17,12 @@ from ganzoo.errors import InputError
 from ganzoo.gan import GAN, Terms
 from ganzoo.networks import DCGAN_WITHOUT_NORM
 from ganzoo.noise import Stream
-from ganzoo.objectives import OBJECTIVES
+from ganzoo.objectives import DIVERGENCES, OBJECTIVES
 from ganzoo.registry import register
 from ganzoo.settings import NonNegativeFloat, NonNegativeInt
 
 # Objectives whose generator minimises -L_D; at weights that depend on G, the data's part of it does, too.
-ZERO_SUM = ("minimax", "wasserstein")
+ZERO_SUM = ("minimax", "wasserstein", "total_variation", *(f"{name}_saddle" for name in DIVERGENCES))
 
 
 @register("unrolled")
@@ -30,8 +30,8 @@ class Unrolled(GAN):
     """A generator that plays against the discriminator as it would be K gradient steps later.
 
     Args:
-        objective: `"minimax"` and `"wasserstein"`: G minimises -L_D at the unrolled weights, data and fakes; others:
-            their loss of the fakes' unrolled scores.
+        objective: `"minimax"`, `"wasserstein"`, `"total_variation"` and the `_saddle` ones: G minimises -L_D at the
+            unrolled weights, data and fakes; others: their loss of the fakes' unrolled scores.
         unroll_steps: the paper's K; 0 is the plain game.
         unroll_rate: step size eta of the unrolled steps; above 2 over L_D's largest curvature they diverge, and G with
             them. Convolutions want 1e-3, the dense networks of points 0.1.
@@ -56,7 +56,8 @@ class Unrolled(GAN):
     Deviation: the authors' code unrolls the steps of D's Adam; these are the plain gradient steps of the derivation,
         whose rate is a setting of its own. 1e-3 is ours: this discriminator's largest curvature on CIFAR-10 is 1,600
         at first. Their one batch for all unrolled steps is kept. A penalty of D counts in the unrolled steps, not in
-        -L_D. State of D that is not trained (batch norm's) is not updated.
+        -L_D. State of D that is not trained (batch norm's) is not updated. The networks on images are those of the
+        other recipes, without batch norm.
     """
 
     objective = "minimax"

@@ -105,7 +105,7 @@ def test_table_of_nothing():
     ("score", "name"),
     [
         (Score("fid/inception-2015", 1.0, generated=10_000, real=10_000), "fid_10k_test/inception-2015"),
-        (Score("real_fid/inception-2015", 1.0, generated=0, real=20_000), "real_fid_20k_test/inception-2015"),
+        (Score("real_fid/inception-2015", 1.0, generated=0, real=20_000), "real_fid_test/inception-2015"),
         (Score("modes_covered", 8, generated=2_500, real=0), "modes_covered_2500_test"),
     ],
 )

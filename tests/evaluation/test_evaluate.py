@@ -9,7 +9,7 @@ from PIL import Image
 import ganzoo
 from ganzoo import data
 from ganzoo.errors import InputError
-from ganzoo.evaluation import classifier_for, compare, evaluate, load_record, record_path, remarks, table
+from ganzoo.evaluation import classifier_for, compare, evaluate, load_record, record_path, remarks, save_record, table
 from ganzoo.evaluation.evaluators import StackedClassifier
 
 CLASSIFIER = "digits_16x16x1"
@@ -91,6 +91,16 @@ class TestImages:
         record = evaluate(model, samples=40)
         assert record_path(model, record) == model.parent / f"12.40_test.{CLASSIFIER}.json"
         assert record_path(model.parent, record) == record_path(model, record)
+
+    def test_a_record_is_written_over_by_its_like_alone(self, digits, export):
+        model = export(digits[0].images, version=12)
+        record = evaluate(model, samples=40, metrics=["modes"])
+        path = record_path(model, record)
+        save_record(record, path)
+        again = evaluate(model, samples=40, metrics=["modes"])
+        assert record_path(model, again) == path
+        for other in ({"seed": 1, "metrics": ["modes"]}, {"metrics": ["modes", "kid"]}):
+            assert record_path(model, evaluate(model, samples=40, **other)) == path.with_name(f"{path.stem}-2.json")
 
     def test_other_counts_do_not_compare(self, digits, export):
         model = export(digits[0].images)
@@ -217,6 +227,24 @@ class TestRefusals:
     def test_copies_are_looked_for_in_another_split_only(self, digits, export):
         with pytest.raises(InputError, match="give a split and a train_split that differ"):
             evaluate(export(digits[0].images), samples=20, train_split="test", metrics=["memorisation"])
+
+    @pytest.mark.parametrize("train_split", ["train", "train[80%:]"])
+    def test_splits_that_overlap_are_refused(self, digits, export, train_split):
+        with pytest.raises(InputError, match=r"holds (100|1\d|[2-9]\d)% of the images of split .train.70%:.."):
+            evaluate(export(digits[0].images), samples=20, split="train[70%:]", train_split=train_split)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"metrics": []}, "metrics: none is named"),
+            ({"seed": -1}, "seed=-1: give 0 or more"),
+            ({"resizing": "bicubik"}, "did you mean 'bicubic'"),
+            ({"evaluator": "classifier", "inception_path": "x"}, "asks no Inception network"),
+        ],
+    )
+    def test_options_without_sense_are_refused_at_once(self, tmp_path, options, message):
+        with pytest.raises(InputError, match=message):
+            evaluate(tmp_path / "absent", **options)
 
     def test_points_have_metrics_of_their_own(self, ring, export_ring):
         with pytest.raises(InputError, match="leave out metrics"):

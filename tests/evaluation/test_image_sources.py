@@ -129,7 +129,10 @@ class TestRefusals:
     def test_a_damaged_archive(self, tmp_path):
         (tmp_path / "x.npz").write_bytes(b"PK\x03\x04no")
         np.savez(tmp_path / "pickled.npz", images=np.array([{}], dtype=object))
-        for name in ("x.npz", "pickled.npz", "absent.npz"):
+        (tmp_path / "empty.npz").touch()
+        with open(tmp_path / "renamed.npz", "wb") as file:
+            np.save(file, np.zeros(3))
+        for name in ("x.npz", "pickled.npz", "absent.npz", "empty.npz", "renamed.npz"):
             with pytest.raises(InputError, match="holds no array that can be read"):
                 open_source(tmp_path / name)
 
@@ -140,6 +143,7 @@ class TestRefusals:
             (np.full((4, 8, 8, 3), 7.0), r"images in \[7, 7\]; end it with tanh"),
             (np.full((4, 8, 8, 3), np.nan), "4 of 4 examples .* are not finite"),
             (np.zeros((4, 8, 8, 3, 1), np.uint8), "uint8 of shape"),
+            (np.zeros((0, 8, 8, 3), np.uint8), "the array is empty"),
         ],
     )
     def test_arrays(self, array, message):
@@ -156,7 +160,7 @@ class TestRefusals:
     def test_a_network_that_is_no_generator(self):
         (model,) = networks()
         images = keras.Input((8, 8, 1))
-        with pytest.raises(InputError, match="a generator takes latents"):
+        with pytest.raises(InputError, match="give a functional or sequential one"):
             open_source(keras.Model(images, images))
         flat = keras.Model(model.input, keras.layers.Reshape((4, 12))(model.output))
         with pytest.raises(InputError, match="gives values of shape"):

@@ -38,7 +38,7 @@ def test_a_failed_write_leaves_the_old_record(record, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="cannot be written: disk full"):
         save_record(dataclasses.replace(record, step=301), path)
     assert load_record(path) == record
     assert list(tmp_path.iterdir()) == [path]

@@ -22,11 +22,11 @@ def tiny(cls=Averaged, **settings) -> GAN:
 
 
 def descent(steps: int, rate: float, box: float = np.inf) -> np.ndarray:
-    """Simultaneous descent of x and ascent of y on xy, projected on [-box, box]^2: the iterates, before each step."""
+    """Simultaneous ascent of x and descent of y on xy, projected on [-box, box]^2: the iterates, before each step."""
     positions, z = [], np.array([1.0, 1.0])
     for _ in range(steps):
         positions.append(z)
-        z = np.clip(z + rate * np.array([-z[1], z[0]]), -box, box)
+        z = np.clip(z + rate * np.array([z[1], -z[0]]), -box, box)
     return np.array(positions)
 
 
@@ -40,6 +40,10 @@ def test_the_mean_goes_to_the_equilibrium_from_which_the_iterates_run_away():
     np.testing.assert_allclose(distance, 0.0133, atol=1e-4)
     assert distance <= (1 + np.sqrt(np.e)) * np.sqrt(2 / steps)
     np.testing.assert_allclose(np.linalg.norm(positions[-1]), np.sqrt(2 * np.e), rtol=1e-3)
+
+
+def test_the_closed_game_is_the_one_that_is_played(bilinear, path):
+    np.testing.assert_allclose(path(bilinear(Averaged, rate=0.1), 100), descent(101, 0.1), rtol=1e-4)
 
 
 def test_the_duality_gap_of_the_mean_is_within_its_bound():

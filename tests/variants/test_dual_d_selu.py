@@ -223,8 +223,15 @@ def test_both_discriminators_are_penalised_at_the_same_interpolates():
 
 def test_without_a_penalty_there_is_no_term():
     game = optimal()
-    assert set(game.discriminator_terms(outcomes(DATA), outcomes(FAKES), None)) == {"adversarial"}
-    assert set(game.second_discriminator_terms(outcomes(DATA), outcomes(FAKES), None)) == {"adversarial"}
+    for player in game.opponents:
+        assert set(getattr(game, f"{player}_terms")(outcomes(DATA), outcomes(FAKES), None)) == {"adversarial"}
+        assert game.penalty_terms(player, outcomes(DATA), outcomes(FAKES), None) == {}
+
+
+@pytest.mark.parametrize("objective", ["wasserstein", "minimax", "pearson"])
+def test_scores_that_are_no_logits_are_refused(objective):
+    with pytest.raises(InputError, match=f"objective='{objective}'.* known: hinge, non_saturating"):
+        DualDSELU(objective=objective)
 
 
 @pytest.mark.parametrize("penalty", [None, "interpolates"])

@@ -75,7 +75,8 @@ def test_the_discriminators_optimum_is_the_divergence(name):
     least = float(loss(batch(best, DATA), batch(best, FAKES)))
     np.testing.assert_allclose(-least, divergence(name, Q), rtol=1e-12)
     for move in np.random.default_rng(1).normal(0, 0.1, (20, 5)):
-        moved = best + move
+        # Total variation's best scores are so large that no move matters: other scores in their place.
+        moved = 10 * move if name == "total_variation" else best + move
         assert float(loss(batch(moved, DATA), batch(moved, FAKES))) >= least - 1e-15
 
 

@@ -26,7 +26,7 @@ def stream() -> Stream:
 def test_it_converges_where_the_plain_game_does_not(bilinear, path, simultaneous):
     game = bilinear(LocallyStable, rate=0.1, stability_weight=0.5, simultaneous=simultaneous)
     positions = path(game, 400)
-    # The iteration's determinant is 1 - h 2 eta h / h = 0.9 alternating, with h^2 more at once.
+    # The iteration's determinant is 1 - 2 eta h = 0.9 alternating, with h^2 more at once.
     determinant = 1 - 0.1 * 2 * 0.5 + (0.1**2 if simultaneous else 0)
     assert np.linalg.norm(positions[-1]) < 4 * determinant**200
     assert np.linalg.norm(positions[-1]) < 1e-8

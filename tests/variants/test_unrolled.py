@@ -57,6 +57,7 @@ def sigmoid(x):
     ("objective", "loss"),
     [
         ("minimax", lambda a, b: -np.logaddexp(0, -a).mean() - np.logaddexp(0, b).mean()),
+        ("js_saddle", lambda a, b: 2 * np.log(2) - np.logaddexp(0, -a).mean() - np.logaddexp(0, b).mean()),
         ("non_saturating", lambda a, b: np.logaddexp(0, -b).mean()),
     ],
 )

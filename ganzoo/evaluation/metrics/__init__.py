@@ -1,6 +1,7 @@
 """Scores of images by name: each metric takes them batch by batch and gives its scores at the end.
 
-Beside most stands the same score of real images, `real_<metric>`: what a perfect generator would get with as many.
+Beside most stands the same score of real images, `real_<metric>`, with its own counts; of FID and neighbours it is of
+as many images as are generated: what a perfect generator would get.
 """
 
 import dataclasses

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganzoo.evaluation.metrics.metric import Batch, Metric, Setting
+from ganzoo.evaluation.metrics.metric import ROWS, Batch, Metric, Setting
 from ganzoo.evaluation.metrics.quality import real_sums
 from ganzoo.evaluation.neighbours import neighbour_scores
 from ganzoo.evaluation.records import Score
@@ -106,8 +106,12 @@ class MSSSIM(Metric):
 
     def scores(self) -> list[Score]:
         title, count = f"ms_ssim_{self.scales}_scales", 2 * self.pairs
-        theirs, _ = ms_ssim(image_pairs(self.setting.test.images, self.pairs, self.setting.seed))
+        images, theirs = self.setting.test.images, 0.0
+        for start in range(0, self.pairs, ROWS):
+            pairs = min(ROWS, self.pairs - start)
+            mean, _ = ms_ssim(image_pairs(images, pairs, self.setting.seed + start))
+            theirs += pairs * mean
         return [
             self.generated(title, self.total / self.pairs, count=count),
-            Score(f"real_{title}", theirs, generated=0, real=count),
+            Score(f"real_{title}", theirs / self.pairs, generated=0, real=count),
         ]

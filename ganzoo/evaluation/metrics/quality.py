@@ -9,7 +9,7 @@ from ganzoo.evaluation.records import Score
 from ganzoo.evaluation.references import Reference
 from ganzoo.evaluation.scores import frechet_distance
 from ganzoo.evaluation.streaming import KernelBlocks, Moments, SplitScores
-from ganzoo.evaluation.tfgan import tfgan_scores
+from ganzoo.evaluation.tfgan import tfgan_evaluation, tfgan_scores
 
 SPLITS = 10
 
@@ -104,6 +104,7 @@ class ByTFGAN(Metric):
 
     def __init__(self, setting: Setting, names: Sequence[str]):
         super().__init__(setting, names)
+        tfgan_evaluation()  # if it is not there, now is the time to say so
         self.rows = ([], [])
 
     def update(self, batch: Batch) -> None:
