@@ -3,11 +3,11 @@
 from ganzoo.evaluation.classifier import Classifier, train_classifier
 from ganzoo.evaluation.classifier_cache import classifier_for, make_classifier
 from ganzoo.evaluation.comparison import compare, remarks, table
-from ganzoo.evaluation.evaluate import evaluate, record_path
+from ganzoo.evaluation.evaluate import evaluate
 from ganzoo.evaluation.inception import Inception, load_inception
 from ganzoo.evaluation.neighbours import neighbour_scores
 from ganzoo.evaluation.neural_distance import neural_net_distance
-from ganzoo.evaluation.records import Score, ScoreRecord, load_record, protocol_name, save_record
+from ganzoo.evaluation.records import Score, ScoreRecord, load_record, protocol_name, record_path, save_record
 from ganzoo.evaluation.scores import (
     class_histogram_kl,
     class_shares,

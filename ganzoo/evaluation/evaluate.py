@@ -1,15 +1,11 @@
 """From whatever gives examples to a record of its scores; of a SavedModel, what is measured is what is served."""
 
-import dataclasses
 import hashlib
-import itertools
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +18,9 @@ from ganzoo.evaluation.density_scores import density_scores
 from ganzoo.evaluation.evaluators import Evaluator, in_domain
 from ganzoo.evaluation.inception import RESIZINGS, load_inception
 from ganzoo.evaluation.metrics import METRICS, METRICS_BY_TFGAN, Batch, Setting, named, of_names
-from ganzoo.evaluation.records import Score, ScoreRecord, load_record, save_record, short
+from ganzoo.evaluation.records import Score, ScoreRecord, save_record
 from ganzoo.evaluation.references import reference_for
 from ganzoo.evaluation.sources import Source, open_source
-from ganzoo.exported import version_folder
 from ganzoo.progress import shown
 from ganzoo.sampling import BATCH
 
@@ -121,44 +116,6 @@ def evaluate(
     if records_path is not None:
         save_record(record, records_path)
     return record
-
-
-def record_path(model: str | os.PathLike, record: ScoreRecord) -> Path | None:
-    """Returns where the record of a SavedModel's version goes: beside it, `<name>/<version>.<protocol>.json`.
-
-    With `-2` and so on in its name where a record of other conditions or metrics lies there; None for what is no
-    SavedModel.
-    """
-    folder = version_folder(Path(model).expanduser()) if record.source == "saved_model" else None
-    if folder is None:
-        return None
-    count = short(max(score.generated for score in record.scores))
-    stem = f"{folder.name}.{count}_{_file_name(record.split)}.{record.evaluator or 'points'}"
-    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
-    numbered = (folder.with_name(f"{stem}{ending}.json") for ending in endings)
-    return next(path for path in numbered if not path.exists() or _asks_the_same(path, record))
-
-
-def _asks_the_same(path: Path, record: ScoreRecord) -> bool:
-    """Returns whether the record in a file is of the same model, conditions and metrics, seeds included."""
-    try:
-        there = load_record(path)
-    except InputError:
-        return False
-    asked = [
-        dataclasses.replace(
-            each,
-            versions={},
-            created=record.created,
-            scores=tuple(dataclasses.replace(score, value=0.0, spread=None) for score in each.scores),
-        )
-        for each in (there, record)
-    ]
-    return asked[0] == asked[1]
-
-
-def _file_name(split: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", split).strip("-")
 
 
 @dataclass(frozen=True)

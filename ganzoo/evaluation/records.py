@@ -1,7 +1,10 @@
 """Scores as records: a number together with all that must be alike before it compares with another."""
 
+import dataclasses
+import itertools
 import json
 import os
+import re
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +14,7 @@ from pydantic import ConfigDict, FiniteFloat, NonNegativeInt, TypeAdapter, Valid
 from pydantic.dataclasses import dataclass
 
 from ganzoo.errors import InputError, did_you_mean
+from ganzoo.exported import version_folder
 from ganzoo.files import write_text
 from ganzoo.settings import explained
 
@@ -149,3 +153,41 @@ def load_record(path: str | os.PathLike) -> ScoreRecord:
         raise InputError(f"{explained(error, where, names)}; evaluate the model again") from None
     except ValueError as error:
         raise InputError(f"{where}: not JSON ({error}); evaluate the model again") from None
+
+
+def record_path(model: str | os.PathLike, record: ScoreRecord) -> Path | None:
+    """Returns where the record of a SavedModel's version goes: beside it, `<name>/<version>.<protocol>.json`.
+
+    With `-2` and so on in its name where a record of other conditions or metrics lies there; None for what is no
+    SavedModel.
+    """
+    folder = version_folder(Path(model).expanduser()) if record.source == "saved_model" else None
+    if folder is None:
+        return None
+    count = short(max(score.generated for score in record.scores))
+    stem = f"{folder.name}.{count}_{_file_name(record.split)}.{record.evaluator or 'points'}"
+    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    numbered = (folder.with_name(f"{stem}{ending}.json") for ending in endings)
+    return next(path for path in numbered if not path.exists() or _asks_the_same(path, record))
+
+
+def _asks_the_same(path: Path, record: ScoreRecord) -> bool:
+    """Returns whether the record in a file is of the same model, conditions and metrics, seeds included."""
+    try:
+        there = load_record(path)
+    except InputError:
+        return False
+    asked = [
+        dataclasses.replace(
+            each,
+            versions={},
+            created=record.created,
+            scores=tuple(dataclasses.replace(score, value=0.0, spread=None) for score in each.scores),
+        )
+        for each in (there, record)
+    ]
+    return asked[0] == asked[1]
+
+
+def _file_name(split: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", split).strip("-")

@@ -11,7 +11,7 @@ import numpy as np
 from absl import logging
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation.arrays import filled
+from ganzoo.evaluation.arrays import blocks, filled
 from ganzoo.evaluation.evaluators import Evaluator
 from ganzoo.evaluation.streaming import Gaussian, Moments
 from ganzoo.files import cache_folder, write_text, written_folder
@@ -19,7 +19,6 @@ from ganzoo.progress import shown
 from ganzoo.sampling import BATCH
 
 _ARRAYS = ("logits", "features")
-_AT_ONCE = 1024  # rows of the arrays on disk that are in memory
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Reference:
     def gaussian(self) -> Gaussian:
         """Mean and covariance of the features."""
         moments = Moments(self.features.shape[1])
-        for start in range(0, len(self), _AT_ONCE):
-            moments.update(self.features[start : start + _AT_ONCE])
+        for rows in blocks(*self.features.shape):
+            moments.update(self.features[rows])
         return moments.gaussian()
 
 

@@ -105,8 +105,8 @@ def open_source(model: Any, data_dir: str | os.PathLike | None = None) -> Source
     """Returns the source of what a user gives.
 
     Args:
-        model: A path or `NAME@SPLIT`; a GAN, or any Keras model from latents [B, latent_dim] to images in [-1, 1];
-            images uint8 [N, H, W, C] or points [N, D]; `Examples`; a `Density`.
+        model: A path or `NAME@SPLIT`; a GAN, or a functional or sequential Keras model from latents [B, latent_dim] to
+            images in [-1, 1]; images uint8 [N, H, W, C] or points [N, D]; `Examples`; a `Density`.
         data_dir: Where real data lie; the data set's own default if None.
 
     Raises:
@@ -162,16 +162,7 @@ def _array(path: str) -> np.ndarray:
             names = file.files
             return file["images" if "images" in names else names[0]]
     # An empty file is an EOFError; a renamed .npy opens as an array, which is no archive.
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        zipfile.BadZipFile,
-    ) as error:
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, zipfile.BadZipFile) as error:
         raise InputError(f"{path!r} holds no array that can be read ({error}); give np.savez(path, images=x)") from None
 
 
@@ -235,9 +226,9 @@ def _saved_model(generator: ExportedGenerator) -> Source:
 def _gan(gan: Any) -> Source:
     if gan.image_shape is None:
         raise InputError("the model has no networks yet: fit it, or build it with image_shape=, then evaluate")
+    first = gan(_first_latents(gan.latent_dim, gan.prior)).numpy()
+    rounded(first, gan.variant, points=len(gan.image_shape) == 1)
     averaged = gan.ema_momentum > 0
-    rounded(gan(latents(*_rows(BATCH, 0), gan.latent_dim, prior=gan.prior)).numpy(), gan.variant,
-            points=len(gan.image_shape) == 1)  # fmt: skip
     origin = Origin(variant=gan.variant, step=int(gan.step.numpy()), averaged=averaged, training_seed=gan.seed)
     draw = functools.partial(sample_batches, functools.partial(gan.sampler, averaged=True))
     return Source("keras_model", gan.variant, tuple(gan.image_shape), draw, origin=origin)
@@ -256,7 +247,7 @@ def _network(model: keras.Model) -> Source:
 
 def _latent_source(kind: str, name: str, call: Callable[[tf.Tensor], tf.Tensor], latent_dim: int) -> Source:
     """Returns the source of a function from latents N(0, I), float32 [B, latent_dim], to images or points."""
-    first = call(latents(*_rows(BATCH, 0), latent_dim)).numpy()
+    first = call(_first_latents(latent_dim)).numpy()
     if first.ndim not in (2, 4):
         raise InputError(
             f"{name} gives values of shape {first.shape}; images are [B, H, W, C] in [-1, 1], points [B, D]"
@@ -271,9 +262,10 @@ def _latent_source(kind: str, name: str, call: Callable[[tf.Tensor], tf.Tensor],
     return Source(kind, name, first.shape[1:], functools.partial(sample_batches, sample))
 
 
-def _rows(n: int, seed: int) -> tuple[tf.Tensor, tf.Tensor]:
-    index = tf.range(n, dtype=tf.int64)
-    return tf.zeros_like(index) + seed, index
+def _first_latents(latent_dim: int, prior: str = "normal") -> tf.Tensor:
+    """Returns the latents of the first batch of seed 0."""
+    index = tf.range(BATCH, dtype=tf.int64)
+    return latents(tf.zeros_like(index), index, latent_dim, prior=prior)
 
 
 def _require_finite(values: np.ndarray, what: str) -> None:

@@ -1,6 +1,6 @@
 """What every metric is given, takes and gives."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from ganzoo.evaluation.evaluators import Evaluator
 from ganzoo.evaluation.records import Score
 from ganzoo.evaluation.references import Reference
 
-ROWS = 1024  # of arrays on disk, or of images, that are taken at once
+ROWS = 1024  # images, or pairs of them, that are taken at once
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,6 @@ class Metric:
         """Returns a score of the generated images, all if `count` is None."""
         count = self.setting.count if count is None else count
         return Score(metric, float(value), generated=count, real=real, **spread)
-
-
-def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields an array in blocks of `ROWS` rows."""
-    return (rows[start : start + ROWS] for start in range(0, len(rows), ROWS))
 
 
 def of_mean(error: float | None) -> dict:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganzoo.evaluation.metrics.metric import Batch, Metric, Setting, blocks, of_mean
+from ganzoo.evaluation.arrays import blocks
+from ganzoo.evaluation.metrics.metric import Batch, Metric, Setting, of_mean
 from ganzoo.evaluation.records import Score
 from ganzoo.evaluation.references import Reference
 from ganzoo.evaluation.scores import frechet_distance
@@ -81,8 +82,8 @@ class KID(Metric):
         (ours, error), (theirs, floor_error) = self.blocks.distance(), (0.0, None)
         if floor is not None:
             others = KernelBlocks(len(floor), reference.features)
-            for rows in blocks(floor.features):
-                others.update(rows)
+            for rows in blocks(*floor.features.shape):
+                others.update(floor.features[rows])
             theirs, floor_error = others.distance()
         return distances(self, "kid", ours, theirs, self.setting.count, (error, floor_error))
 
@@ -137,6 +138,6 @@ class ByTFGAN(Metric):
 def real_sums(reference: Reference) -> SplitScores:
     """Returns the sums of the real images' logits, in one split."""
     sums = SplitScores(len(reference))
-    for rows in blocks(reference.logits):
-        sums.update(rows)
+    for rows in blocks(*reference.logits.shape):
+        sums.update(reference.logits[rows])
     return sums
