@@ -1,6 +1,6 @@
 """ganzoo: the model zoo of generative adversarial networks for Keras 3 and TensorFlow."""
 
-from ganzoo import callbacks, data, evaluation
+from ganzoo import callbacks, data, evaluation, serving
 from ganzoo.cards import spec
 from ganzoo.config import Recipe, build, list_recipes, load_recipe
 from ganzoo.errors import InputError
@@ -29,6 +29,7 @@ __all__ = [
     "load_recipe",
     "register",
     "restored",
+    "serving",
     "spec",
     "train",
 ]

@@ -16,6 +16,7 @@ LAYERS = (
     {"files"},
     {"data", "layers", "noise", "objectives", "optimizers", "sampling", "settings"},
     {"augment", "exported", "networks", "penalties", "pictures"},
+    {"serving"},
     {"composition", "evaluation"},
     {"callbacks"},
     {"players"},
