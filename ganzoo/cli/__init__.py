@@ -13,6 +13,7 @@ from ganzoo.errors import InputError, did_you_mean
 TOOLS = {
     "train": "train a recipe; the same command resumes",
     "export": "write a trained generator as a SavedModel",
+    "check_export": "check whether TensorFlow Serving can serve an export: a line a rule",
     "sample": "draw pictures from a SavedModel: a grid, a latent walk, single files",
     "evaluate": "score a SavedModel and write the record",
     "train_classifier": "train the classifier of a data set, by which its generators are scored",
