@@ -3,9 +3,10 @@
 A script for a process of its own: `python -P native.py FOLDER`, where FOLDER/task.json says
 
     {"library": path of libtensorflow_cc, "model": SavedModel folder, "calls": [[tensor fetched, ...], ...],
-     "guarded_from": the first call that may ask for too much memory}
+     "guarded_from": the first call that may ask for too much memory, "seconds": that a call may take}
 
-and FOLDER/<i>.in.npz holds what call i feeds, by tensor name. FOLDER/run_options.pb holds RunOptions for every call.
+and FOLDER/<i>.in.npz holds what call i feeds, by tensor name. A call that takes longer ends the process by SIGALRM:
+TensorFlow's own time-out waits for kernels, and a loop without end for ever.
 The answers are files in the same folder, each written when it is known, so that a crash loses none: ops.pb, an OpList
 of what the library knows; load.json once the model is loaded; <i>.out.npz with the tensors fetched, by position, or
 <i>.json; both .json say {"code": status code, "message": text}.
@@ -14,8 +15,9 @@ of what the library knows; load.json once the model is loaded; <i>.out.npz with 
 import ctypes
 import json
 import os
+import signal
 import sys
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ TYPES = {
     19: "float16", 22: "uint32", 23: "uint64",
 }  # fmt: skip
 NUMBERS = {np.dtype(name): number for number, name in TYPES.items()}
-GUARD = 4 << 30  # bytes that a guarded call may allocate
+GUARD = 1 << 30  # bytes that a guarded call may allocate
 DISABLE_XLA = "_ZN10tensorflow21DisableXlaCompilationEv"  # void tensorflow::DisableXlaCompilation()
 TSTRING_BYTES = 24  # sizeof(TF_TString)
 
@@ -57,7 +59,7 @@ SIGNATURES = {
     "TF_SessionRun": (
         None,
         [
-            c_void_p, POINTER(Buffer), POINTER(Output), POINTER(c_void_p), c_int, POINTER(Output), POINTER(c_void_p),
+            c_void_p, c_void_p, POINTER(Output), POINTER(c_void_p), c_int, POINTER(Output), POINTER(c_void_p),
             c_int, c_void_p, c_int, c_void_p, c_void_p,
         ],
     ),
@@ -165,25 +167,22 @@ class Session:
             found.append(Output(pointer, int(index or 0)))
         return (Output * len(found))(*found)
 
-    def run(self, feeds: dict[str, np.ndarray], fetches: list[str], options: bytes) -> dict[str, np.ndarray]:
+    def run(self, feeds: dict[str, np.ndarray], fetches: list[str]) -> dict[str, np.ndarray]:
         """Returns what a call gives, `<position>.values` and so on.
 
         Args:
             feeds: arrays by tensor name.
             fetches: names of tensors.
-            options: serialized RunOptions.
 
         Raises:
             Failure: if the call fails.
         """
         library, status = self.library, self.library.NewStatus()
         sources, targets = self.outputs(list(feeds)), self.outputs(fetches)
-        text = ctypes.create_string_buffer(options, len(options))
-        buffer = Buffer(ctypes.cast(text, c_void_p), len(options), None)
         given = (c_void_p * len(feeds))(*[library.tensor(array) for array in feeds.values()])
         taken = (c_void_p * len(fetches))()
         library.SessionRun(
-            self.session, byref(buffer), sources, given, len(feeds), targets, taken, len(fetches), None, 0, None, status
+            self.session, None, sources, given, len(feeds), targets, taken, len(fetches), None, 0, None, status
         )
         try:
             library.raise_for(status)
@@ -215,7 +214,6 @@ def write(path: Path, failure: dict) -> None:
 def main(folder: Path) -> None:
     """Does the task of a folder."""
     task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    options = (folder / "run_options.pb").read_bytes()
     library = Library(task["library"])
     (folder / "ops.pb").write_bytes(library.ops())
     try:
@@ -230,7 +228,8 @@ def main(folder: Path) -> None:
         with np.load(folder / f"{number}.in.npz", allow_pickle=False) as feeds:
             given = dict(feeds)
         try:
-            answer = session.run(given, fetches, options)
+            signal.setitimer(signal.ITIMER_REAL, task["seconds"])
+            answer = session.run(given, fetches)
         except Failure as failure:
             write(folder / f"{number}.json", failure.said)
             continue

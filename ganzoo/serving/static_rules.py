@@ -56,8 +56,8 @@ def layout(saved: Saved) -> Broken:
     try:
         for _ in stored_arrays(saved):
             pass
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        yield f"{where}/variables", f"cannot be read: {_first_line(error)}"
+    except ValueError as error:
+        yield f"{where}/variables", f"cannot be read: {error}"
 
 
 @rule(RULES, "save it with tf.saved_model.save, as ganzoo.export does, which writes that tag")
@@ -188,7 +188,7 @@ def weights_once(saved: Saved) -> Broken:
             stored += array.nbytes
             if array.size > 1 and (array != array.flat[0]).any():  # zeros and ones of one shape are no copies
                 copies[_content(array)].append(name)
-    except (ValueError, RuntimeError, tf.errors.OpError):
+    except ValueError:
         raise NotApplicable("the variables cannot be read") from None
     for function, node in saved.nodes():
         if node.op == "Const" and node.attr["value"].tensor.ByteSize() >= LARGE:
@@ -208,6 +208,7 @@ def weights_once(saved: Saved) -> Broken:
 @rule(RULES, WARMUP_CURE)
 def warmup(saved: Saved) -> Broken:
     """The warm-up file holds at most 1000 records, each a request that a signature takes."""
+    _served(saved)
     if not (saved.folder / WARMUP).exists():
         raise NotApplicable(f"no {WARMUP}")
     number = -1
@@ -234,14 +235,17 @@ def stored_arrays(saved: Saved) -> Iterator[tuple[str, np.ndarray]]:
     """Yields (key, array) of the checkpoint in variables/, strings left out.
 
     Raises:
-        tf.errors.OpError, ValueError, RuntimeError: If the checkpoint cannot be read.
+        ValueError: If the checkpoint cannot be read.
     """
     prefix = saved.folder / "variables" / "variables"
     if not prefix.with_suffix(".index").exists():
         return
-    reader = tf.train.load_checkpoint(str(prefix))
-    types = reader.get_variable_to_dtype_map()
-    yield from ((key, np.asarray(reader.get_tensor(key))) for key in sorted(types) if types[key] != tf.string)
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        types = reader.get_variable_to_dtype_map()
+        yield from ((key, np.asarray(reader.get_tensor(key))) for key in sorted(types) if types[key] != tf.string)
+    except (tf.errors.OpError, LookupError, RuntimeError) as error:
+        raise ValueError(_first_line(error)) from None
 
 
 def warmup_requests(saved: Saved) -> Iterator[PredictRequest]:

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.op_def_pb2 import OpList
-from tensorflow.core.protobuf.config_pb2 import RunOptions
 
 from ganzoo.serving import native
 from ganzoo.serving.rules import NotApplicable
@@ -297,10 +296,9 @@ def _run(trial: Trial, path: Path, folder: Path, timeout: float) -> None:
         "model": str(trial.saved.folder),
         "calls": [[place.tensor for place in call.signature.outputs.values()] for call in calls],
         "guarded_from": len(calls) - len(trial.limits) - bool(trial.after),
+        "seconds": CALL_SECONDS,
     }
     (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
-    options = RunOptions(timeout_in_ms=int(1000 * min(CALL_SECONDS, timeout)))
-    (folder / "run_options.pb").write_bytes(options.SerializeToString())
     trial.ended = _child(folder, timeout)
     if (folder / "ops.pb").exists():
         trial.ops = frozenset(op.name for op in OpList.FromString((folder / "ops.pb").read_bytes()).op)
@@ -322,6 +320,8 @@ def _child(folder: Path, timeout: float) -> str | None:
         return f"was not done after {timeout:g} s"
     if not done.returncode:
         return None
+    if done.returncode == -signal.SIGALRM:
+        return f"had no answer after {CALL_SECONDS:g} s"
     how = f"exit status {done.returncode}" if done.returncode > 0 else signal.Signals(-done.returncode).name
     said = done.stderr.decode(errors="replace").strip().splitlines() or [""]
     return f"ended by {how}" + (f" ({said[-1].strip()[:200]})" if said[-1] else "")

@@ -14,6 +14,10 @@ from ganzoo.serving.trial import ORDER, REFERENCE, Call, Trial
 TOLERANCE = 1e-5  # of floats
 SHARE = 1e-4  # of the integers that may be one level apart where Keras answered
 REFUSED = {3, 9, 11}  # INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE
+LIMITS_CURE = (
+    "assert 1 <= n <= 256 in the graph, and let all that n goes into wait for that (tf.control_dependencies): "
+    "otherwise memory is taken before n is refused"
+)
 
 RULES: list[Rule] = []
 
@@ -83,7 +87,7 @@ def row_by_row(trial: Trial) -> Broken:
     yield from _unlike(trial, pairs + [(each.replaced, 0, each.batch, 0) for each in every])
 
 
-@rule(RULES, "assert 1 <= n <= 256 in the graph (tf.debugging.assert_*): n is what anybody may write")
+@rule(RULES, LIMITS_CURE)
 def limits(trial: Trial) -> Broken:
     """A number of rows that is below 1 or over the limit is refused, and the process lives."""
     if not trial.limits:
@@ -194,15 +198,26 @@ def _unlike(trial: Trial, pairs: list[tuple[Call, int, Call, int]]) -> Broken:
         for ours, row, theirs, other in pairs
         if ours in answered and theirs in answered
         for name, value in ours.values.items()
+        if _by_row(value, ours) and _by_row(theirs.values[name], theirs)
         if (difference := _difference(value[row : row + 1], theirs.values[name][other : other + 1]))
     )
 
 
+def _by_row(value: np.ndarray, call: Call) -> bool:
+    """Returns whether an output has a row for each row of the inputs; `outputs` judges that."""
+    return value.shape[:1] == (_count(call),)
+
+
+def _count(call: Call) -> int | None:
+    """Returns how many rows a call asks for; None if that cannot be seen."""
+    if call.signature.counted:
+        return int(call.inputs["n"])
+    return next((len(array) for array in call.inputs.values() if array.ndim), None)
+
+
 def _misfit(call: Call) -> str | None:
     """Returns which output has not the type and shape that the signature says; None if all have."""
-    count = next((len(array) for array in call.inputs.values() if array.ndim), None)
-    if call.signature.counted:
-        count = int(call.inputs["n"])
+    count = _count(call)
     for name, value in call.values.items():
         place = call.signature.outputs[name]
         given = Place("", "string" if value.dtype == object else value.dtype.name, tf.TensorShape(value.shape))
