@@ -3,6 +3,7 @@
 import base64
 import io
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +73,17 @@ def page(browser, server):
     assert page.hosts <= {f"127.0.0.1:{server.rest_port}", ""}  # data: URLs have no host
 
 
+def until(page, condition, argument=None, seconds=30):
+    """Waits for a condition; Playwright's own wait is forbidden by the page's security policy."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(20)
+
+
 def settled(page, count, seed=0):
     """Waits until so many samples of a seed are shown."""
-    page.wait_for_function(f"find('status').textContent.startsWith('{count} samples of seed {seed} ')")
+    until(page, f"find('status').textContent.startsWith('{count} samples of seed {seed} ')")
 
 
 def shown(page):
@@ -86,7 +95,7 @@ def shown(page):
 
 def frame(page):
     """Returns the picture of the walk, uint8 [H, W, 3]."""
-    page.wait_for_function("state.walk.length")
+    until(page, "state.walk.length")
     height, width, data = page.evaluate(
         "() => { const c = find('frame'); return [c.height, c.width,"
         " [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]]; }"
@@ -118,14 +127,14 @@ def test_truncation_is_that_of_the_slider(page, gan):
     assert page.inner_text("#cut") == "none"
     first = page.get_attribute("#grid img", "src")
     slide(page, "#truncation", 0.25)  # of a uniform prior
-    page.wait_for_function("first => find('grid').firstChild.src !== first", arg=first)
+    until(page, "first => find('grid').firstChild.src !== first", first)
     assert page.inner_text("#cut") == "0.25"
     np.testing.assert_array_equal(shown(page), gan.generate(64, truncation=0.25))
 
 
 def test_another_seed_is_another(page, gan):
     page.click("#another")
-    page.wait_for_function("!find('status').textContent.includes('seed 0 ')")
+    until(page, "!find('status').textContent.includes('seed 0 ')")
     assert int(page.input_value("#seed")) > 0
     np.testing.assert_array_equal(shown(page), gan.generate(64, int(page.input_value("#seed"))))
 
@@ -140,7 +149,7 @@ def test_a_walk_leads_from_one_seed_to_the_other(page, gan):
     assert near(frame(page), gan.generate(1, 5)[0])
     assert page.locator("#film canvas").count() == 8
     page.click("#play")
-    page.wait_for_function("find('at').textContent !== '100 %'")
+    until(page, "find('at').textContent !== '100 %'")
     page.click("#play")
     assert page.inner_text("#play") == "Play"
 
