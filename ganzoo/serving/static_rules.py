@@ -13,11 +13,10 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from ganzoo.serving.rules import Broken, NotApplicable, Rule, rule
 from ganzoo.serving.saved import Place, Saved, Signature, is_version, versions
+from ganzoo.serving.warm_up import MOST_RECORDS, WARM_UP_FILE
 
 DEFAULT = "serving_default"
 PREDICT = "tensorflow/serving/predict"
-WARMUP = "assets.extra/tf_serving_warmup_requests"
-WARMUP_RECORDS = 1000
 WARMUP_CURE = "write the records again (ganzoo.export does), or remove the file: with a bad one a server loads nothing"
 # What the server's REST side can write.
 JSON_TYPES = {
@@ -209,18 +208,18 @@ def weights_once(saved: Saved) -> Broken:
 def warmup(saved: Saved) -> Broken:
     """The warm-up file holds at most 1000 records, each a request that a signature takes."""
     _served(saved)
-    if not (saved.folder / WARMUP).exists():
-        raise NotApplicable(f"no {WARMUP}")
+    if not (saved.folder / WARM_UP_FILE).exists():
+        raise NotApplicable(f"no {WARM_UP_FILE}")
     number = -1
     for number, wrong in enumerate(warmup_flaws(saved)):
-        if number == WARMUP_RECORDS:
-            yield WARMUP, f"has more than {WARMUP_RECORDS} records"
+        if number == MOST_RECORDS:
+            yield WARM_UP_FILE, f"has more than {MOST_RECORDS} records"
             return
         if wrong:
-            yield f"{WARMUP}, record {number}", wrong
+            yield f"{WARM_UP_FILE}, record {number}", wrong
             return
     if number < 0:
-        yield WARMUP, "holds no record"
+        yield WARM_UP_FILE, "holds no record"
 
 
 @rule(RULES, "export with a TensorFlow that writes its version, and serve with that version or a later one")
@@ -254,7 +253,7 @@ def warmup_requests(saved: Saved) -> Iterator[PredictRequest]:
     Raises:
         ValueError: If a record is none; says why.
     """
-    path = saved.folder / WARMUP
+    path = saved.folder / WARM_UP_FILE
     if not path.exists():
         return
     records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
@@ -286,6 +285,10 @@ def _request_flaw(request: PredictRequest, signatures: dict[str, Signature]) -> 
     if name not in signatures:
         return f"asks for the signature {name!r}, of {sorted(signatures)}"
     signature = signatures[name]
+    if scalars := [key for key, place in signature.inputs.items() if place.shape.rank == 0]:
+        return (
+            f"asks for {name!r}, of which {scalars} are scalars: a server that batches refuses them, and loads nothing"
+        )
     if set(request.inputs) != set(signature.inputs):
         return f"gives {name!r} the inputs {sorted(request.inputs)}, which takes {sorted(signature.inputs)}"
     if unknown := set(request.output_filter) - set(signature.outputs):

@@ -17,14 +17,15 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.op_def_pb2 import OpList
 
+from ganzoo.exported import INFO_FILE
 from ganzoo.serving import native
+from ganzoo.serving.reference import REFERENCE_FILE
 from ganzoo.serving.rules import NotApplicable
 from ganzoo.serving.saved import Place, Saved, Signature
-from ganzoo.serving.static_rules import DEFAULT, JSON_TYPES, WARMUP_RECORDS, warmup_flaws, warmup_requests
+from ganzoo.serving.static_rules import DEFAULT, JSON_TYPES, warmup_flaws, warmup_requests
+from ganzoo.serving.warm_up import MOST_RECORDS
+from ganzoo.signatures import MOST_GENERATED
 
-REFERENCE = "assets.extra/keras_reference.npz"
-MANIFEST = "assets.extra/ganzoo.json"
-LIMIT = 256  # rows of one call of ganzoo's `generate`
 HUGE = 2**31 - 1
 CALL_SECONDS = 60
 BATCH = 3
@@ -159,7 +160,7 @@ def _planned(saved: Saved) -> Trial:
     trial.first = _first_samples(saved.signatures)
     trial.references, trial.reference_flaw = _references(saved)
     trial.warmups = _warmups(saved)
-    over = (LIMIT + 1, HUGE) if (saved.folder / MANIFEST).exists() else (HUGE,)
+    over = (MOST_GENERATED + 1, HUGE) if (saved.folder / INFO_FILE).exists() else (HUGE,)
     trial.limits = [
         _whole_call(call.signature, n)
         for call, *_ in trial.wholes.values()
@@ -244,7 +245,7 @@ def _first_samples(signatures: dict[str, Signature]) -> Call | None:
 
 def _references(saved: Saved) -> tuple[list[tuple[Call, dict[str, np.ndarray]]], str | None]:
     """Returns the calls that Keras answered with its answers, and what is wrong with the file, if anything."""
-    path = saved.folder / REFERENCE
+    path = saved.folder / REFERENCE_FILE
     if not path.exists():
         return [], None
     try:
@@ -277,7 +278,7 @@ def _warmups(saved: Saved) -> list[Call]:
     if any(warmup_flaws(saved)):
         return []
     calls = []
-    for number, request in enumerate(itertools.islice(warmup_requests(saved), WARMUP_RECORDS)):
+    for number, request in enumerate(itertools.islice(warmup_requests(saved), MOST_RECORDS)):
         signature = saved.signatures[request.model_spec.signature_name or DEFAULT]
         if signature.name not in {name for name, each in saved.signatures.items() if _obstacle(each)}:
             inputs = {name: tf.make_ndarray(request.inputs[name]) for name in signature.inputs}

@@ -6,17 +6,19 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from ganzoo.serving.reference import REFERENCE_FILE
 from ganzoo.serving.rules import Broken, NotApplicable, Rule, rule
 from ganzoo.serving.saved import Place
 from ganzoo.serving.static_rules import WARMUP_CURE
-from ganzoo.serving.trial import ORDER, REFERENCE, Call, Trial
+from ganzoo.serving.trial import ORDER, Call, Trial
+from ganzoo.signatures import MOST_GENERATED
 
 TOLERANCE = 1e-5  # of floats
 SHARE = 1e-4  # of the integers that may be one level apart where Keras answered
 REFUSED = {3, 9, 11}  # INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE
 LIMITS_CURE = (
-    "assert 1 <= n <= 256 in the graph, and let all that n goes into wait for that (tf.control_dependencies): "
-    "otherwise memory is taken before n is refused"
+    f"assert 1 <= n <= {MOST_GENERATED} in the graph, and let all that n goes into wait for that "
+    "(tf.control_dependencies): otherwise memory is taken before n is refused"
 )
 
 RULES: list[Rule] = []
@@ -107,10 +109,10 @@ def limits(trial: Trial) -> Broken:
 def keras(trial: Trial) -> Broken:
     """The answers are those of the Keras model."""
     if trial.reference_flaw:
-        yield REFERENCE, trial.reference_flaw
+        yield REFERENCE_FILE, trial.reference_flaw
         return
     if not trial.references:
-        raise NotApplicable(f"no {REFERENCE}")
+        raise NotApplicable(f"no {REFERENCE_FILE}")
     answered = _answered([call for call, _ in trial.references], trial)
     for call, expected in trial.references:
         for name, value in expected.items() if call in answered else ():
