@@ -37,7 +37,8 @@ class Place:
     @classmethod
     def of(cls, info: TensorInfo) -> "Place":
         """Returns what a TensorInfo says; composite tensors have no name."""
-        dtype = DataType.Name(info.dtype).removeprefix("DT_").lower()
+        known = info.dtype in DataType.values()
+        dtype = DataType.Name(info.dtype).removeprefix("DT_").lower() if known else f"type {info.dtype}"
         names = {"float": "float32", "double": "float64", "half": "float16"}
         return cls(info.name, names.get(dtype, dtype), tf.TensorShape(info.tensor_shape))
 

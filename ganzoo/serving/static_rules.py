@@ -186,12 +186,12 @@ def weights_once(saved: Saved) -> Broken:
         for name, array in stored_arrays(saved):
             stored += array.nbytes
             if array.size > 1 and (array != array.flat[0]).any():  # zeros and ones of one shape are no copies
-                copies[_content(array)].append(name)
+                copies[_content(array.tobytes())].append(name)
     except ValueError:
         raise NotApplicable("the variables cannot be read") from None
     for function, node in saved.nodes():
-        if node.op == "Const" and node.attr["value"].tensor.ByteSize() >= LARGE:
-            copies[_content(tf.make_ndarray(node.attr["value"].tensor))].append(f"the constant {_at(function, node)}")
+        if node.op == "Const" and len(data := node.attr["value"].tensor.tensor_content) >= LARGE:
+            copies[_content(data)].append(f"the constant {_at(function, node)}")
     if not parameters and not copies:
         raise NotApplicable("no weights")
     total = sum(size for _, size in copies) or parameters
@@ -336,8 +336,9 @@ def _bytes(variable: NodeDef) -> int:
     return (shape.num_elements() or 0) * tf.as_dtype(variable.attr["dtype"].type).size
 
 
-def _content(array: np.ndarray) -> tuple[int, int]:
-    return hash((array.dtype.str, array.tobytes())), array.nbytes
+def _content(data: bytes) -> tuple[int, int]:
+    """Returns a key of the same bytes, and how many they are."""
+    return hash(data), len(data)
 
 
 def _at(function: str, node: NodeDef) -> str:
