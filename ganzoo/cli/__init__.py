@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from absl import app
 from absl import logging as absl_logging
 
-from ganzoo.errors import InputError, did_you_mean
+from ganzoo.errors import InputError, ServingError, did_you_mean
 
 TOOLS = {
     "train": "train a recipe; the same command resumes",
@@ -44,7 +44,7 @@ def run(tool: str, flags: Sequence[str] | None = None) -> None:
         try:
             module.main()
             sys.stdout.flush()
-        except InputError as error:
+        except (InputError, ServingError) as error:
             sys.exit(f"ganzoo {tool}: {error}")
         except KeyboardInterrupt:
             sys.exit(130)
