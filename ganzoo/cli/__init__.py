@@ -17,7 +17,7 @@ TOOLS = {
     "evaluate": "score a SavedModel and write the record",
     "train_classifier": "train the classifier of a data set, by which its generators are scored",
     "list": "list variants and recipes",
-    "benchmark": "measure rounds a second, and what `fit` costs over a bare loop",
+    "benchmark": "measure rounds a second, what `fit` costs over a bare loop, what a served model bears",
 }
 
 

@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from tensorflow_serving.apis.model_pb2 import ModelSpec
-
 from ganzoo.errors import InputError
 
 FORMS = "host:port, grpc://host:port[/MODEL[/VERSION]] or http://host:port[/v1/models/MODEL[/versions/VERSION]]"
@@ -45,15 +43,6 @@ class Address:
         which = f"/versions/{self.version}" if self.version is not None else ""
         which = f"/labels/{quote(self.label, safe='')}" if self.label is not None else which
         return f"{_REST}/{quote(self.model, safe='')}{which}"
-
-    def spec(self, signature: str = "") -> ModelSpec:
-        """Returns what a gRPC request says of the model."""
-        spec = ModelSpec(name=self.model, signature_name=signature)
-        if self.version is not None:
-            spec.version.value = self.version
-        if self.label is not None:
-            spec.version_label = self.label
-        return spec
 
 
 def is_address(text: str) -> bool:

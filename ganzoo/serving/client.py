@@ -112,7 +112,7 @@ class Client:
     def batches(self, n: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> Iterator[np.ndarray]:
         """Yields what `sample` returns, batch by batch."""
         if self._prefers_png("sample"):
-            return map(_decoded, self._sampled("sample_png", n, seed, truncation, first))
+            return map(decoded, self._sampled("sample_png", n, seed, truncation, first))
         return self._sampled("sample", n, seed, truncation, first)
 
     def sample_png(self, n: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> list[bytes]:
@@ -154,7 +154,7 @@ class Client:
             ServingError: if the server refuses, or does not answer in time.
         """
         if self._prefers_png("generate"):
-            return _decoded(_only(self.predict("generate_png", seed=seed, n=n)))
+            return decoded(_only(self.predict("generate_png", seed=seed, n=n)))
         return _only(self.predict("generate", seed=seed, n=n))
 
     def predict(self, signature: str, /, **inputs: Any) -> dict[str, np.ndarray]:
@@ -342,7 +342,7 @@ def _only(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
     return output
 
 
-def _decoded(pngs: Sequence[bytes]) -> np.ndarray:
+def decoded(pngs: Sequence[bytes]) -> np.ndarray:
     """Returns PNG files as uint8 [n, H, W, C]."""
     images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in pngs])
     return images if images.ndim == 4 else images[..., None]

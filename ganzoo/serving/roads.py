@@ -83,15 +83,25 @@ def channel_options(attempts: int) -> list[tuple[str, Any]]:
     ]
 
 
+def model_spec(address: Address, signature: str = "") -> ModelSpec:
+    """Returns what a request says of the model."""
+    spec = ModelSpec(name=address.model, signature_name=signature)
+    if address.version is not None:
+        spec.version.value = address.version
+    if address.label is not None:
+        spec.version_label = address.label
+    return spec
+
+
 def predict_request(address: Address, signature: str, inputs: Mapping[str, np.ndarray]) -> PredictRequest:
     """Returns the message that asks for a signature's outputs."""
     tensors = {name: to_proto(array) for name, array in inputs.items()}
-    return PredictRequest(model_spec=address.spec(signature), inputs=tensors)
+    return PredictRequest(model_spec=model_spec(address, signature), inputs=tensors)
 
 
 def metadata_request(address: Address) -> GetModelMetadataRequest:
     """Returns the message that asks for a model's signatures."""
-    return GetModelMetadataRequest(model_spec=address.spec(), metadata_field=["signature_def"])
+    return GetModelMetadataRequest(model_spec=model_spec(address), metadata_field=["signature_def"])
 
 
 def signatures_in(response: Any) -> SignatureDefMap:
@@ -126,7 +136,7 @@ class Grpc:
 
     def status(self) -> GetModelStatusResponse:
         """Returns the state of each version."""
-        return self._answer(self.model.GetModelStatus, GetModelStatusRequest(model_spec=self.address.spec()))
+        return self._answer(self.model.GetModelStatus, GetModelStatusRequest(model_spec=model_spec(self.address)))
 
     def close(self) -> None:
         """Closes the channel."""
