@@ -54,7 +54,7 @@ class Measured:
         p99_ms: that 99 % do not exceed.
         images_per_second: of all clients together.
         client_cores: CPU seconds a second of the clients' process.
-        server_mb_before: resident memory of the server, after a first round of requests; None of one not on this machine.
+        server_mb_before: resident memory of the server after first requests; None of one not on this machine.
         server_mb_after: at the end.
     """
 
@@ -102,11 +102,10 @@ def stand_in(folder: Path) -> Iterator[Served]:
         InputError: if it does not start.
     """
     name, (grpc_port, rest_port) = folder.resolve().parent.name, _free_ports(2)
-    with tempfile.TemporaryDirectory() as base:
+    with tempfile.TemporaryDirectory() as base, tempfile.TemporaryFile("w+") as log:
         (Path(base) / folder.name).symlink_to(folder.resolve())
         command = [sys.executable, "-c", "from ganzoo.cli import main; main()", "serve", f"--port={grpc_port}"]
         command += [f"--rest_api_port={rest_port}", f"--model_name={name}", f"--model_base_path={base}"]
-        log = tempfile.TemporaryFile("w+")
         server = subprocess.Popen(command, stdout=log, stderr=log)
         served = Served(name, f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{rest_port}", server.pid)
         try:
@@ -115,7 +114,6 @@ def stand_in(folder: Path) -> Iterator[Served]:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait()
-            log.close()
 
 
 def _wait(served: Served, server: subprocess.Popen, log: object) -> None:
@@ -179,8 +177,8 @@ def _due(generator: ExportedGenerator, rows: int) -> list[np.ndarray]:
     for seed, images in enumerate(due):
         if any(np.abs(images - other).max() <= 1 for other in due[:seed]):
             raise InputError(
-                f"{str(generator.path)!r} draws the same image for different seeds, so an answer could not be told from "
-                "another; take a trained model"
+                f"{str(generator.path)!r} draws the same image for different seeds, so one answer could not be told "
+                "from another; take a trained model"
             )
     return due
 
