@@ -16,6 +16,7 @@ TOOLS = {
     "sample": "draw pictures from a SavedModel: a grid, a latent walk, single files",
     "evaluate": "score a SavedModel and write the record",
     "train_classifier": "train the classifier of a data set, by which its generators are scored",
+    "serve": "serve SavedModels on this machine as TensorFlow Serving would, for development",
     "list": "list variants and recipes",
     "benchmark": "measure rounds a second, what `fit` costs over a bare loop, what a served model bears",
 }
