@@ -6,8 +6,8 @@ With --against, what a round costs over one of another recipe, on batches of the
 
 ganzoo benchmark --recipe=wgan_gp --against=dcgan
 
-With --serving, how soon and how often a model answers in process, over gRPC and over REST, each answer compared with the
-image that is due; the development server is started for it:
+With --serving, how soon and how often a model answers in process, over gRPC and over REST, each answer compared with
+the image that is due; the development server is started for it:
 
 ganzoo benchmark --serving --model=saved_models/dual_d_selu_digits --seconds=60 --output=load.json
 """

@@ -48,9 +48,9 @@ class Signature:
 
 
 def signature_of(definition: Any) -> Signature:
-    """Returns what a `SignatureDef` says."""
+    """Returns what a `SignatureDef` says, less what has no type: the output of `__saved_model_init_op`."""
     sides = (definition.inputs, definition.outputs)
-    return Signature(*({name: _spec(info) for name, info in side.items()} for side in sides))
+    return Signature(*({name: _spec(info) for name, info in side.items() if info.dtype} for side in sides))
 
 
 def _spec(info: Any) -> Spec:

@@ -76,7 +76,7 @@ def standin(written, tmp_path_factory):
     grpc_port, rest_port = free_ports(2)
     log = tmp_path_factory.mktemp("log") / "server.txt"
     command = [sys.executable, str(ROOT / "tools" / "serve.py"), f"--model_config_file={written / 'models.config'}"]
-    command += [f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
+    command += [f"--port={grpc_port}", f"--rest_api_port={rest_port}", models.FLAG]
     with log.open("w") as file:
         server = subprocess.Popen(command, stdout=file, stderr=file, cwd=written)
     target = Target("standin", "127.0.0.1", grpc_port, rest_port, server.pid)
@@ -107,12 +107,17 @@ def wait(target, server, log):
                     raise last
 
 
-@pytest.fixture(scope="session", params=["standin", "tensorflow_serving"])
+@pytest.fixture(scope="session", params=["standin", *(["tensorflow_serving"] if REAL in os.environ else [])])
 def target(request):
     """Returns a server of the models."""
     if request.param == "standin":
         return request.getfixturevalue("standin")
-    if REAL not in os.environ:
-        pytest.skip(HOW)
     host, grpc_port, rest_port = os.environ[REAL].rsplit(":", 2)
     return Target(request.param, host, int(grpc_port), int(rest_port))
+
+
+@pytest.fixture
+def real():
+    """Skips, visibly, where no TensorFlow Serving is named."""
+    if REAL not in os.environ:
+        pytest.skip(HOW)

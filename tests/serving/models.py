@@ -5,7 +5,7 @@
 writes them and DIR/models.config, by which TensorFlow Serving serves them with DIR at /models:
 
     docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD/DIR:/models" tensorflow/serving:2.21.0 \
-        --model_config_file=/models/models.config
+        --model_config_file=/models/models.config --allow_version_labels_for_unavailable_models=true
     GANZOO_TF_SERVING=localhost:8500:8501 pytest tests/serving/test_protocol.py
 """
 
@@ -18,6 +18,7 @@ import ganzoo
 
 NAME, POINTS = "pictures", "points"
 LABELS = {"stable": 1, "canary": 2}
+FLAG = "--allow_version_labels_for_unavailable_models=true"  # at the start no version is loaded
 IMAGE_SHAPE, LATENT_DIM = (32, 32, 3), 6
 CONFIG = """\
 model_config_list {{

@@ -82,6 +82,8 @@ def definitions():
             for each, dtype in types.items():
                 infos[each].dtype = tf.as_dtype(dtype).as_datatype_enum
                 infos[each].tensor_shape.dim.add(size=-1)
+    # As TensorFlow writes it, without a type, and servers tell it.
+    signatures.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "NoOp"
     return signatures
 
 
@@ -298,7 +300,7 @@ def test_several_outputs(client):
 def test_metadata_and_status(client):
     metadata = client.metadata()
     assert (metadata.name, metadata.version) == ("m", 7)
-    assert set(metadata.signatures) == set(SIGNATURES)
+    assert set(metadata.signatures) == {*SIGNATURES, "__saved_model_init_op"}
     assert metadata.signatures["sample"].inputs["seed"].dtype == np.int64
     assert metadata.signatures["sample_png"].outputs["image_bytes"].dtype == object
     assert metadata.signatures["sample"].outputs["images"].shape == (None,)
