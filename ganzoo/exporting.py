@@ -3,71 +3,60 @@
 import importlib.metadata
 import json
 import os
+import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ganzoo.errors import InputError
 from ganzoo.exported import INFO_FILE
-from ganzoo.files import next_version, write_text, written_folder
+from ganzoo.files import write_text, written_version
 from ganzoo.gan import GAN
+from ganzoo.sampling import BATCH
+from ganzoo.serving.reference import write_reference
+from ganzoo.serving.warm_up import write_warm_up
+from ganzoo.signatures import example_inputs
 
+COMPARED = ("serving_default", "sample", "interpolate")  # of which the others are made
 PACKAGES = ("ganzoo", "tensorflow", "keras", "numpy")
 
 
-class Generator(tf.Module):
-    """What is exported: the generator's variables, once, and the functions of its signatures.
-
-    Args:
-        gan: a built GAN.
-        averaged: the averaged generator, or the last weights.
-    """
-
-    def __init__(self, gan: GAN, averaged: bool):
-        super().__init__()
-        network = gan.averaged_generator if averaged else gan.generator
-        self.weights = [weight.value for weight in network.weights]
-        output = "images" if len(gan.image_shape) == 3 else "points"
-
-        @tf.function(input_signature=[tf.TensorSpec([None, gan.latent_dim], tf.float32, "latent")])
-        def serving_default(latent):
-            return {output: tf.cast(network(latent, training=False), tf.float32)}
-
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec([None], tf.int64, "seed"),
-                tf.TensorSpec([None], tf.int64, "index"),
-                tf.TensorSpec([None], tf.float32, "truncation"),
-            ]
-        )
-        def sample(seed, index, truncation):
-            return {output: gan.sample(seed, index, truncation, averaged)}
-
-        self.functions = {"serving_default": serving_default, "sample": sample}
-
-
 def export(
-    gan: GAN, directory: str | os.PathLike, *, averaged: bool = True, about: dict[str, Any] | None = None
+    gan: GAN,
+    directory: str | os.PathLike,
+    *,
+    averaged: bool = True,
+    warm_up: bool = True,
+    about: dict[str, Any] | None = None,
+    files: Mapping[str, str | os.PathLike] | None = None,
 ) -> Path:
     """Writes the generator as the SavedModel `directory/<version>` and returns that path.
 
-    Signatures, each row by itself: `serving_default`, latent float32 [B, latent_dim] -> images float32
-    [B, H, W, C] in [-1, 1]; `sample`, seed int64 [B], index int64 [B], truncation float32 [B] (in standard
-    deviations; infinite for none) -> images uint8 [B, H, W, C]. Toy densities give points float32 [B, D].
+    Its signatures are those of `ganzoo.signatures.Signatures`. In `assets.extra`: `ganzoo.json`, which says what it is;
+    warm-up requests; `keras_reference.npz`, what Keras answered, which `ganzoo.serving.check` compares with; `files`.
 
     Args:
         gan: a built GAN.
         directory: of the model; the version is the next integer. Written under another name, then renamed.
         averaged: export the averaged generator, else the last weights.
-        about: what else `assets.extra/ganzoo.json` shall say, e.g. the recipe.
+        warm_up: write the requests that a server plays when it loads the model, one and `BATCH` rows a signature.
+        about: what else `ganzoo.json` shall say, e.g. the recipe.
+        files: path in `assets.extra` -> a file to copy there, e.g. the recipe and score records.
 
     Raises:
-        InputError: if the model has no networks yet, or the directory cannot be written.
+        InputError: if the model has no networks yet, or the directory cannot be written or is itself a SavedModel.
     """
-    if gan.image_shape is None:
-        raise InputError("the model has no networks yet: build it with image_shape=, or fit it, then export")
-    final = next_version(directory)
+    signatures = gan.signatures(averaged)
+    directory = Path(directory)
+    if tf.saved_model.contains_saved_model(os.fspath(directory)):
+        raise InputError(
+            f"{str(directory)!r} is a version of a model, which is not replaced; give the folder of its versions, "
+            f"{str(directory.parent)!r}"
+        )
     info = {
         "variant": gan.variant,
         "image_shape": list(gan.image_shape),
@@ -79,15 +68,32 @@ def export(
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         **(about or {}),
     }
+
+    def inputs(rows: int) -> list[tuple[str, dict[str, np.ndarray]]]:
+        return [(name, example_inputs(name, rows, gan.latent_dim, gan.prior)) for name in signatures.functions]
+
+    def write(folder: Path) -> None:
+        tf.saved_model.save(signatures, str(folder), signatures=signatures.functions)
+        write_text(folder / INFO_FILE, json.dumps(info, indent=2) + "\n")
+        write_reference(folder, signatures.functions, [each for each in inputs(3) if each[0] in COMPARED])
+        if warm_up:
+            write_warm_up(folder, inputs(1) + inputs(BATCH), directory.name)
+        for name, file in (files or {}).items():
+            copy = folder / "assets.extra" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
     try:
-        with written_folder(final) as partial:
-            module = Generator(gan, averaged)
-            tf.saved_model.save(module, str(partial), signatures=module.functions)
-            write_text(partial / INFO_FILE, json.dumps(info, indent=2) + "\n")
+        return written_version(directory, write)
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
-        raise InputError(f"{directory} cannot be written: {reason}; choose another") from None
-    return final
+        raise InputError(f"{directory} cannot be written: {_reason(error)}; choose another") from None
+
+
+def _reason(error: OSError | tf.errors.OpError) -> str:
+    """Returns what the system said, without where in TensorFlow it said so."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return re.sub(r"\{\{.*?\}\} | \[Op:\w+\]", "", error.message).rpartition("; ")[2]
 
 
 def export_run(
@@ -96,19 +102,21 @@ def export_run(
     *,
     averaged: bool = True,
     checkpoint: str = "last",
+    warm_up: bool = True,
 ) -> Path:
-    """Exports a checkpoint of a run's folder to `directory`, saved_models/<recipe> if not given.
+    """Exports a checkpoint of a run's folder, with its recipe and its score record if there is one.
 
     Args:
         model_dir: the run's folder.
-        directory: of the model.
+        directory: of the model; saved_models/<recipe> if not given.
         averaged: export the averaged generator, else the last weights.
         checkpoint: `"last"`, the newest; `"best"`, the one with the best score, which is a chosen one.
+        warm_up: write warm-up requests.
 
     Raises:
         InputError: if the folder holds no run, or no such checkpoint, or the directory cannot be written.
     """
-    from ganzoo.training import restored
+    from ganzoo.training import RECIPE_FILE, restored
 
     gan, recipe = restored(model_dir, checkpoint)
     about = {
@@ -118,4 +126,13 @@ def export_run(
         "checkpoint": checkpoint,
         "settings": recipe.as_dict(),
     }
-    return export(gan, directory or Path("saved_models") / recipe.name, averaged=averaged, about=about)
+    names = (RECIPE_FILE, f"scores/{checkpoint}.json")
+    files = {name: Path(model_dir) / name for name in names}
+    return export(
+        gan,
+        directory or Path("saved_models") / recipe.name,
+        averaged=averaged,
+        warm_up=warm_up,
+        about=about,
+        files={name: file for name, file in files.items() if file.exists()},
+    )

@@ -1,9 +1,11 @@
 """Files that are whole or not there: written under a temporary name, then renamed."""
 
 import contextlib
+import errno
 import os
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ganzoo.errors import InputError
@@ -37,11 +39,30 @@ def written_folder(path: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def next_version(directory: str | os.PathLike) -> Path:
-    """Returns the path of the next version of a SavedModel, `directory/<integer>`."""
+def written_version(directory: str | os.PathLike, write: Callable[[Path], None]) -> Path:
+    """Returns `directory/<next integer>`, whole: `write` makes a folder of another name, which is then renamed.
+
+    No version is ever replaced, not even if several processes write at once.
+    """
     directory = Path(directory)
-    versions = [int(path.name) for path in directory.glob("*") if path.name.isdigit()]
-    return directory / str(max(versions, default=0) + 1)
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = directory / f".partial.{os.getpid()}.{threading.get_ident()}"  # servers ignore what is no integer
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        write(temporary)
+        while True:
+            try:
+                return temporary.rename(directory / str(_next_version(directory)))
+            except OSError as error:  # another process was faster
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _next_version(directory: Path) -> int:
+    names = (path.name for path in directory.iterdir())
+    return max((int(name) for name in names if name.isascii() and name.isdigit()), default=0) + 1
 
 
 def require_writable(path: str | os.PathLike) -> None:

@@ -9,16 +9,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import data
 from ganzoo.augment import AUGMENTATIONS
 from ganzoo.distribution import replica_count
 from ganzoo.errors import InputError
-from ganzoo.noise import PRIORS, Stream, latents
+from ganzoo.noise import PRIORS, Stream
 from ganzoo.objectives import OBJECTIVES
 from ganzoo.penalties import FORMS, POINTS, squared_gradient_norms
 from ganzoo.players import Players
 from ganzoo.sampling import samples
 from ganzoo.settings import Momentum, Names, NonNegativeFloat, NonNegativeInt, each_of, one_of
+from ganzoo.signatures import Signatures
 
 Terms = dict[str, tf.Tensor]
 
@@ -219,20 +219,22 @@ class GAN(Players):
         """Returns images [B, H, W, C] in [-1, 1] of the averaged generator for latents [B, latent_dim]."""
         return self.averaged_generator(latents, training=False)
 
-    def sample(self, seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor, averaged: bool = True) -> tf.Tensor:
-        """Returns uint8 images [B, H, W, C] (float32 points [B, D]); row i of (seed, index)[i] alone.
-
-        What `generate` calls and what is exported. Args: int64 [B], int64 [B], float32 [B] (see `latents`).
-        """
-        generator = self.averaged_generator if averaged else self.generator
-        latent = latents(seed, index, self.latent_dim, prior=self.prior, truncation=truncation)
-        values = generator(latent, training=False)
-        return data.pixels(values) if len(self.image_shape) == 3 else values
-
     @functools.cached_property
-    def sampler(self):
-        """`sample` as a graph, traced once."""
-        return tf.function(self.sample)
+    def _signatures(self) -> dict[bool, Signatures]:
+        return {}
+
+    def signatures(self, averaged: bool = True) -> Signatures:
+        """Returns the functions by which the averaged generator, or that of the last weights, is asked for images.
+
+        Raises:
+            InputError: if the model has no networks yet.
+        """
+        if self.image_shape is None:
+            raise InputError("the model has no networks yet: fit it, or build it with image_shape=")
+        if averaged not in self._signatures:
+            network = self.averaged_generator if averaged else self.generator
+            self._signatures[averaged] = Signatures(network, self.latent_dim, self.prior, self.image_shape)
+        return self._signatures[averaged]
 
     def generate(self, n: int, seed: int = 0, *, truncation: float = math.inf, averaged: bool = True) -> np.ndarray:
         """Returns the images 0 to n - 1 of `seed`, uint8 [n, H, W, C] (points float32 [n, D]).
@@ -246,6 +248,4 @@ class GAN(Players):
         Raises:
             InputError: if the model has no networks yet, or an argument is impossible.
         """
-        if self.image_shape is None:
-            raise InputError("the model has no networks yet: fit it, or build it with image_shape=")
-        return samples(functools.partial(self.sampler, averaged=averaged), n, seed, truncation=truncation)
+        return samples(self.signatures(averaged).sample, n, seed, truncation=truncation)

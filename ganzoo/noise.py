@@ -121,6 +121,29 @@ def latents(
     return values[:, :latent_dim]
 
 
+def slerp(start: tf.Tensor, end: tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:
+    """Returns latents float32 [B, latent_dim] on the great circle from start[i] to end[i], lengths blended linearly.
+
+    Rows of one direction, or of opposite ones, between which no great circle is the shortest, go straight
+    (White 2016, arXiv:1609.04468).
+
+    Args:
+        start: float32 [B, latent_dim].
+        end: float32 [B, latent_dim].
+        fraction: float32 [B], of the way: 0 gives `start`, 1 `end`.
+    """
+    start, end = tf.cast(start, tf.float64), tf.cast(end, tf.float64)
+    t = tf.cast(fraction, tf.float64)[:, None]
+    length, last_length = (tf.norm(vectors, axis=1, keepdims=True) for vectors in (start, end))
+    first, last = tf.math.divide_no_nan(start, length), tf.math.divide_no_nan(end, last_length)
+    angle = tf.acos(tf.clip_by_value(tf.reduce_sum(first * last, 1, keepdims=True), -1.0, 1.0))
+    straight = tf.sin(angle) < 1e-6
+    sine = tf.where(straight, tf.ones_like(angle), tf.sin(angle))
+    direction = (tf.sin((1.0 - t) * angle) * first + tf.sin(t * angle) * last) / sine
+    bent = ((1.0 - t) * length + t * last_length) * direction
+    return tf.cast(tf.where(straight, (1.0 - t) * start + t * end, bent), tf.float32)
+
+
 @dataclass(frozen=True)
 class Stream:
     """The random numbers of one update: pure functions of (seed, round, update, purpose, row).

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganzoo.errors import InputError
 from ganzoo.files import written
-from ganzoo.sampling import latent_walk
+from ganzoo.noise import slerp
 
 GAP_LEVEL = 96
 WALK_FRAMES = 12  # from one sample to the next
@@ -53,6 +53,13 @@ def save_samples(samples: np.ndarray, path: str | os.PathLike) -> None:
         plot = figure.add_subplot(aspect="equal")
         plot.scatter(*axes.T, s=4, alpha=0.5)
         plot.set_title(f"{len(samples)} samples")
+
+
+def latent_walk(stations: np.ndarray, frames: int) -> np.ndarray:
+    """Returns latents of a closed walk through `stations` [N, latent_dim], `frames` from one to the next."""
+    fractions = np.tile(np.linspace(0, 1, frames, endpoint=False, dtype=np.float32), len(stations))
+    following = np.roll(stations, -1, axis=0)
+    return slerp(stations.repeat(frames, 0), following.repeat(frames, 0), fractions).numpy()
 
 
 def save_walk(frames: np.ndarray, path: str | os.PathLike, seconds: float = 0.08) -> None:

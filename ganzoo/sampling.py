@@ -45,21 +45,3 @@ def samples(
     """
     batches = sample_batches(sample, n, seed, truncation=truncation)
     return np.concatenate(list(shown(batches, "sampling", -(-n // BATCH)) if progress else batches))
-
-
-def slerp(start: np.ndarray, end: np.ndarray, fractions: np.ndarray) -> np.ndarray:
-    """Returns latents [N, latent_dim] on the great circle from `start` to `end`, lengths blended linearly."""
-    lengths = np.linalg.norm(start), np.linalg.norm(end)
-    angle = math.acos(np.clip(np.dot(start / lengths[0], end / lengths[1]), -1, 1))
-    t = fractions[:, None]
-    if math.sin(angle) < 1e-6:  # parallel, or opposite: no great circle is the shortest
-        return ((1 - t) * start + t * end).astype(np.float32)
-    directions = np.sin((1 - t) * angle) * start / lengths[0] + np.sin(t * angle) * end / lengths[1]
-    return (directions / math.sin(angle) * ((1 - t) * lengths[0] + t * lengths[1])).astype(np.float32)
-
-
-def latent_walk(stations: np.ndarray, frames: int) -> np.ndarray:
-    """Returns latents of a closed walk through `stations` [N, latent_dim], `frames` from one to the next."""
-    fractions = np.linspace(0, 1, frames, endpoint=False)
-    pairs = zip(stations, np.roll(stations, -1, axis=0), strict=True)
-    return np.concatenate([slerp(start, end, fractions) for start, end in pairs])

@@ -19,7 +19,7 @@ from ganzoo.data import Examples
 from ganzoo.errors import InputError
 from ganzoo.evaluation.classifier import Classifier
 from ganzoo.evaluation.classifier_plans import PLANS
-from ganzoo.files import next_version, write_text, written, written_folder
+from ganzoo.files import write_text, written, written_version
 from ganzoo.settings import explained, one_of
 
 _FROZEN = ConfigDict(extra="forbid")
@@ -179,12 +179,13 @@ def export_classifier(classifier: Classifier, record: ClassifierRecord, director
     [N, H, W, C] in [-1, 1] to `logits` [N, K] and `pool_3` [N, F], the features. Only they must be of the size
     that it was trained on. `assets.extra/ganzoo.json` holds the record.
     """
-    final = next_version(directory)
-    with written_folder(final) as partial:
+
+    def write(folder: Path) -> None:
         module = _Served(classifier.model)
-        tf.saved_model.save(module, str(partial), signatures=module.__call__)
-        write_text(partial / "assets.extra" / "ganzoo.json", _SCHEMA.dump_json(record, indent=2).decode() + "\n")
-    return final
+        tf.saved_model.save(module, str(folder), signatures=module.__call__)
+        write_text(folder / "assets.extra" / "ganzoo.json", _SCHEMA.dump_json(record, indent=2).decode() + "\n")
+
+    return written_version(directory, write)
 
 
 class _Served(tf.Module):

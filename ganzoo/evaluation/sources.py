@@ -230,7 +230,7 @@ def _gan(gan: Any) -> Source:
     rounded(first, gan.variant, points=len(gan.image_shape) == 1)
     averaged = gan.ema_momentum > 0
     origin = Origin(variant=gan.variant, step=int(gan.step.numpy()), averaged=averaged, training_seed=gan.seed)
-    draw = functools.partial(sample_batches, functools.partial(gan.sampler, averaged=True))
+    draw = functools.partial(sample_batches, gan.signatures().sample)
     return Source("keras_model", gan.variant, tuple(gan.image_shape), draw, origin=origin)
 
 
