@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,8 +86,14 @@ def export(
     try:
         return written_version(directory, write)
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
-        raise InputError(f"{directory} cannot be written: {reason}; choose another") from None
+        raise InputError(f"{directory} cannot be written: {_reason(error)}; choose another") from None
+
+
+def _reason(error: OSError | tf.errors.OpError) -> str:
+    """Returns what the system said, without where in TensorFlow it said so."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return re.sub(r"\{\{.*?\}\} | \[Op:\w+\]", "", error.message).rpartition("; ")[2]
 
 
 def export_run(

@@ -53,6 +53,15 @@ def test_the_same_command_goes_on(trained):
     assert "resuming from step 4" in said
 
 
+def test_export_writes_what_a_server_is_started_with(trained):
+    said = ran("export", "--model_dir=run", "--output=served/tiny", "--serving_config=deploy", folder=trained)
+    assert "SavedModel: served/tiny/1" in said
+    written = re.findall(r"^for TensorFlow Serving: deploy/(\S+)$", said, re.MULTILINE)
+    assert sorted(written) == sorted(path.name for path in (trained / "deploy").iterdir())
+    assert 'base_path: "/models/tiny"' in (trained / "deploy" / "models.config").read_text()
+    assert (trained / "served" / "tiny" / "1" / "assets.extra" / "recipe.json").exists()
+
+
 def test_sample_needs_only_the_saved_model(trained, tmp_path):
     (tmp_path / "model").symlink_to(trained / "saved")
     ran("sample", "--model=model", "--output=grid.png", "--n=9", folder=tmp_path)

@@ -190,6 +190,11 @@ def test_the_best_checkpoint_is_exported_as_what_it_is(run, tmp_path):
     assert (chosen.manifest.checkpoint, chosen.manifest.step) == ("best", 20)
     last = open_generator(ganzoo.export_run(folder, tmp_path / "model"))
     assert last.manifest.checkpoint == "last"
+    for exported in (chosen, last):
+        record = load_record(exported.path / "assets.extra" / "scores" / f"{exported.manifest.checkpoint}.json")
+        assert record.checkpoint == exported.manifest.checkpoint
+        recipe = exported.path / "assets.extra" / "recipe.json"
+        assert recipe.read_bytes() == (folder / "recipe.json").read_bytes()
     np.testing.assert_array_equal(chosen.sample(4), last.sample(4))
     with pytest.raises(InputError, match="checkpoint='first': give 'last' or 'best'"):
         ganzoo.export_run(folder, tmp_path / "model", checkpoint="first")

@@ -333,10 +333,14 @@ def _json_type(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     """Returns a JSON value as text, no longer than an error should be."""
+    text = ""
     try:
-        text = json.dumps(value, indent=4, ensure_ascii=False)
-    except (RecursionError, ValueError):
-        return "..."
+        for part in json.JSONEncoder(indent=4, ensure_ascii=False).iterencode(value):
+            text += part
+            if len(text) > limits.ERROR_VALUE_CHARACTERS:
+                break
+    except RecursionError:
+        text += "..."
     return text if len(text) <= limits.ERROR_VALUE_CHARACTERS else text[: limits.ERROR_VALUE_CHARACTERS] + "..."
 
 

@@ -211,13 +211,19 @@ class _Application:
 
 
 def _require_local(request: Request) -> None:
-    """Refuses pages of other sites: names that were made to mean this machine, requests from elsewhere."""
-    host = request.headers.get("host")
-    if host is not None and urlsplit(f"//{host}").hostname not in _LOCAL:
-        raise ServingError(grpc.StatusCode.PERMISSION_DENIED, "Host is not this machine: ask 127.0.0.1 or localhost")
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).hostname not in _LOCAL:
-        raise ServingError(grpc.StatusCode.PERMISSION_DENIED, "Origin is another site: this server is for this machine")
+    """Refuses other sites' pages: names that were made to mean this machine, requests from elsewhere."""
+    for header, prefix in (("host", "//"), ("origin", "")):
+        value = request.headers.get(header)
+        if value is not None and _hostname(prefix + value) not in _LOCAL:
+            text = f"{header.capitalize()} is not this machine: ask 127.0.0.1 or localhost"
+            raise ServingError(grpc.StatusCode.PERMISSION_DENIED, text)
+
+
+def _hostname(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 async def _body(request: Request) -> bytes:

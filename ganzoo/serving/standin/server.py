@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+import grpc
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -172,11 +173,17 @@ class Server:
         """Serves what the configuration file says, if that has changed."""
         try:
             config = read_config(self._config_file)
-            if config != self._config:
-                self._config = config
-                self._models.configure(config)
-        except (InputError, ServingError) as error:
+            if config == self._config:
+                return
+            self._models.configure(config)
+        except ServingError as error:
+            if error.code is grpc.StatusCode.UNAVAILABLE:  # another one is being loaded
+                return
             _log.warning("%s is not taken: %s", self._config_file, error)
+        except InputError as error:
+            _log.warning("%s", error)
+            return
+        self._config = config
 
 
 def read_config(path: str | os.PathLike) -> Config:
