@@ -70,6 +70,7 @@ def test_the_record_goes_to_the_working_directory(target, tmp_path, monkeypatch)
     assert record_path("", record) == Path("points-1.100_test.points-2.json")
 
 
+@pytest.mark.long
 def test_the_tool(target, tmp_path):
     command = [sys.executable, str(ROOT / "tools" / "evaluate.py"), f"--model={target.grpc}/{models.POINTS}"]
     done = subprocess.run(
