@@ -54,8 +54,8 @@ class Measured:
         p99_ms: that 99 % do not exceed.
         images_per_second: of all clients together.
         client_cores: CPU seconds a second of the clients' process.
-        server_mb_before: resident memory of the server after first requests; None of one not on this machine.
-        server_mb_after: at the end.
+        mb_before: resident memory of the process that answers, after first requests; None if it is not on this machine.
+        mb_after: the same at the end.
     """
 
     road: str
@@ -70,8 +70,8 @@ class Measured:
     p99_ms: float
     images_per_second: float
     client_cores: float
-    server_mb_before: float | None
-    server_mb_after: float | None
+    mb_before: float | None
+    mb_after: float | None
 
 
 @dataclass(frozen=True)
@@ -160,20 +160,23 @@ def load(
     Raises:
         InputError: if the model gives no images, or too like ones to tell an answer from another.
     """
+    if "sample_png" not in generator.model.signatures:
+        raise InputError(
+            f"{str(generator.path)!r} has no signature 'sample_png', only {sorted(generator.model.signatures)}; load "
+            "is measured with a model of images, exported by this version of ganzoo"
+        )
     for rows in ROWS:
         due = _due(generator, rows)
         for count in clients:
             for road in ROADS:
                 asking = functools.partial(_asking, road, generator, served, rows, timeout_seconds)
-                yield _measured(road, count, due, seconds, asking, None if road == "in process" else served.pid)
+                yield _measured(road, count, due, seconds, asking, os.getpid() if road == "in process" else served.pid)
 
 
 def _due(generator: ExportedGenerator, rows: int) -> list[np.ndarray]:
     """Returns the images, uint8 [rows, H, W, C], that are due for each seed, computed at the same batch size."""
     ask = _in_process(generator, rows)
     due = [ask(seed).astype(np.int16) for seed in range(_SEEDS)]
-    if due[0].ndim != 4:
-        raise InputError(f"{str(generator.path)!r} gives points; load is measured with a model of images")
     for seed, images in enumerate(due):
         if any(np.abs(images - other).max() <= 1 for other in due[:seed]):
             raise InputError(
@@ -281,8 +284,8 @@ def _measured(
         p99_ms=float(p99),
         images_per_second=answers * rows / elapsed,
         client_cores=cpu / elapsed,
-        server_mb_before=begun["memory"],
-        server_mb_after=resident_mb(pid),
+        mb_before=begun["memory"],
+        mb_after=resident_mb(pid),
     )
 
 
@@ -349,10 +352,10 @@ def signature_over_keras(generator: ExportedGenerator, network: tf.keras.Model, 
 def table(measured: Sequence[Measured]) -> str:
     """Returns a table in Markdown."""
     head = "road | clients | batch | median ms | p95 | p99 | images/s | answers | failed | wrong | off by one"
-    head += " | client cores | server MB"
+    head += " | client cores | MB"
     lines = [f"| {head} |", "| " + " | ".join(["---"] * (head.count("|") + 1)) + " |"]
     for each in measured:
-        memory = "" if each.server_mb_before is None else f"{each.server_mb_before:.0f} -> {each.server_mb_after:.0f}"
+        memory = "" if each.mb_before is None else f"{each.mb_before:.0f} -> {each.mb_after:.0f}"
         lines.append(
             f"| {each.road} | {each.clients} | {each.rows} | {each.median_ms:.1f} | {each.p95_ms:.1f} | "
             f"{each.p99_ms:.1f} | {each.images_per_second:.0f} | {each.answers} | {each.failed} | {each.wrong} | "

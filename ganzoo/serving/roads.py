@@ -1,5 +1,6 @@
 """The two roads to a model server, gRPC and REST: the same questions, the same answers, the same errors."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -160,21 +161,23 @@ class Rest:
         """Returns the outputs of a signature; asked for in columns, which take scalars, too."""
         columns = {name: to_json(array) for name, array in inputs.items()}
         body = json.dumps({"signature_name": signature, "inputs": columns}, separators=(",", ":"))
-        outputs = self._field(self._answer("POST", ":predict", body), "outputs")
-        if len(known.outputs) == 1:  # the name of a single one is left out
-            outputs = dict.fromkeys(known.outputs, outputs)
-        return {name: from_json(value, known.outputs[name].dtype) for name, value in outputs.items()}
+        with self._understood():
+            outputs = self._answer("POST", ":predict", body)["outputs"]
+            if len(known.outputs) == 1:  # the name of a single one is left out
+                outputs = dict.fromkeys(known.outputs, outputs)
+            return {name: from_json(value, known.outputs[name].dtype) for name, value in outputs.items()}
 
     def metadata(self) -> tuple[ModelSpec, SignatureDefMap]:
         """Returns name and version of what answers, and its signatures."""
-        answer = self._answer("GET", "/metadata")
-        signatures = self._field(answer, "metadata")["signature_def"]
-        spec = json_format.ParseDict(self._field(answer, "model_spec"), ModelSpec(), ignore_unknown_fields=True)
-        return spec, json_format.ParseDict(signatures, SignatureDefMap(), ignore_unknown_fields=True)
+        with self._understood():
+            answer = self._answer("GET", "/metadata")
+            signatures = answer["metadata"]["signature_def"]
+            return _message(answer["model_spec"], ModelSpec()), _message(signatures, SignatureDefMap())
 
     def status(self) -> GetModelStatusResponse:
         """Returns the state of each version."""
-        return json_format.ParseDict(self._answer("GET", ""), GetModelStatusResponse(), ignore_unknown_fields=True)
+        with self._understood():
+            return _message(self._answer("GET", ""), GetModelStatusResponse())
 
     def close(self) -> None:
         """Closes connections."""
@@ -189,14 +192,17 @@ class Rest:
         for pause in _pauses(self.attempts):
             try:
                 status, text = self._attempt(method, what, body, end)
-            except requests.Timeout:
-                raise self._error("DEADLINE_EXCEEDED", f"no answer within {self.timeout:g} s") from None
-            except requests.RequestException as error:  # refused, or broken off: requests are pure, ask again
+            except requests.RequestException as error:
+                if (
+                    isinstance(error, requests.Timeout) or time.monotonic() >= end
+                ):  # silence within a body is no Timeout
+                    raise self._error("DEADLINE_EXCEEDED", f"no answer within {self.timeout:g} s") from None
+                # Refused, or broken off: a question changes nothing, it may be asked again.
                 failed = self._error("UNAVAILABLE", str(error))
             else:
                 if status != _UNAVAILABLE:
                     return self._object(status, text)
-                failed = self._error(_CODES[status], _message(text))
+                failed = self._error(_CODES[status], _reason(text))
             if pause is None or time.monotonic() + pause >= end:
                 raise failed
             time.sleep(pause)
@@ -220,19 +226,18 @@ class Rest:
 
     def _object(self, status: int, text: bytes) -> dict[str, Any]:
         if status != requests.codes.ok:
-            raise self._error(_CODES.get(status, "UNKNOWN"), _message(text))
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise self._error("UNKNOWN", f"the answer is no JSON object: {text[:200]!r}")
-        return answer
+            raise self._error(_CODES.get(status, "UNKNOWN"), _reason(text))
+        with self._understood():
+            return json.loads(text)
 
-    def _field(self, answer: Mapping[str, Any], name: str) -> Any:
-        if name not in answer:
-            raise self._error("UNKNOWN", f"the answer has no {name!r}, only {sorted(answer)}")
-        return answer[name]
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Makes a ServingError of an answer that is not as TensorFlow Serving spells it."""
+        try:
+            yield
+        except (json_format.ParseError, ValueError, TypeError, AttributeError, LookupError) as error:
+            what = f"the answer is not that of a model server: {type(error).__name__}: {error}"
+            raise self._error("UNKNOWN", what) from None
 
     def _error(self, code: str, text: str) -> ServingError:
         return ServingError(code, text, str(self.address))
@@ -245,7 +250,12 @@ def _pauses(attempts: int) -> Iterator[float | None]:
     yield None
 
 
-def _message(text: bytes) -> str:
+def _message(value: Any, message: Any) -> Any:
+    """Returns a message of protocol buffers, filled with what JSON says of it; of what newer servers add, nothing."""
+    return json_format.ParseDict(value, message, ignore_unknown_fields=True)
+
+
+def _reason(text: bytes) -> str:
     """Returns what a server says is wrong; the body as it is where something before it answered."""
     try:
         return str(json.loads(text)["error"])

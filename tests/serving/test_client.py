@@ -192,8 +192,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         for part in np.array_split(np.frombuffer(text, np.uint8), 8):  # in pieces: a slow server writes slowly
             self.wfile.write(part.tobytes())
-            if self.server.script.trickle:
-                time.sleep(0.1)
+            time.sleep(self.server.script.trickle)
 
     def log_message(self, *_):
         pass
@@ -238,7 +237,7 @@ ROADS = {"grpc": over_grpc, "rest": over_rest}
 @pytest.fixture
 def script():
     script = Script()
-    script.trickle = False
+    script.trickle = 0
     return script
 
 
@@ -375,13 +374,16 @@ def test_http_statuses_have_codes(script, status, code):
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("said", [b"", b"nonsense", b"[1]", b"{}"])
+@pytest.mark.parametrize("said", [b"", b"nonsense", b"[1]", b"{}", b'{"outputs": [[1, 2], [3]]}', b'{"outputs": 1}'])
 def test_an_answer_that_is_none(script, said):
     with over_rest(script) as address, Client(address, "m") as client:
         client.metadata()
         script.refusal = (200, said)
-        with pytest.raises(ServingError, match="the answer"):
-            client.generate(1)
+        with pytest.raises(ServingError, match="the answer is not that of a model server") as caught:
+            client.predict("generate_png", seed=0, n=1)
+        assert caught.value.code == "UNKNOWN"
+        with pytest.raises(ServingError, match="the answer is not that of a model server"):
+            client.metadata()
 
 
 def test_the_deadline_holds(road, script):
@@ -396,11 +398,12 @@ def test_the_deadline_holds(road, script):
     assert len(script.asked) == 1
 
 
-def test_the_deadline_holds_for_what_comes_in_drops(script):
+@pytest.mark.parametrize("trickle", [0.1, 1.0])
+def test_the_deadline_holds_for_what_comes_in_drops(script, trickle):
     """requests' own time-out is one of silence."""
     with over_rest(script) as address, Client(address, "m", timeout_seconds=0.4) as client:
         client.metadata()
-        script.trickle = True
+        script.trickle = trickle
         with pytest.raises(ServingError, match="no answer within") as caught:
             client.generate(1)
     assert caught.value.code == "DEADLINE_EXCEEDED"
