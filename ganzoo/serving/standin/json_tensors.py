@@ -353,7 +353,8 @@ def _numpy(dtype: int) -> type:
 
 
 def _type_name(dtype: int) -> str:
-    return tf.as_dtype(dtype).name.replace("float32", "float").replace("float64", "double")
+    """Returns a type's name as C++ prints it: `float`, `half`, `int64`."""
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
 
 
 def _objects(values: list[bytes]) -> np.ndarray:
