@@ -1,5 +1,6 @@
 """Nonsense on both ports: the server answers or closes, and lives on with the right pixels; seeded, to be replayed."""
 
+import contextlib
 import copy
 import json
 import random
@@ -57,19 +58,18 @@ def flipped(data, chance, bits=4):
 
 
 def exchanged(target, port, data):
-    """Returns what a server says to bytes on a connection of their own, until it or we close it."""
+    """Returns what a server says to bytes on a connection of their own, until it closes or has nothing to say."""
     with socket.create_connection((target.host, port), timeout=10) as connection:
-        connection.settimeout(0.3)
         said = b""
-        try:
+        with contextlib.suppress(OSError):  # closed on us
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                said = connection.recv(1 << 16)
+            connection.shutdown(socket.SHUT_WR)  # no more will come: a server that waits for it may give up
+            connection.settimeout(1)
             while piece := connection.recv(1 << 16):
                 said += piece
-                if len(said) > 1 << 22:
-                    break
-        except OSError:  # closed on us, or silent: it waits for the rest
-            pass
     return said
 
 
