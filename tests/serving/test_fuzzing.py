@@ -75,7 +75,7 @@ def exchanged(target, port, data):
 
 def test_bytes_on_both_ports(target):
     chance = random.Random(1)
-    for number in range(60):
+    for number in range(30):
         noise = chance.randbytes(chance.choice([1, 7, 100, 3000]))
         exchanged(target, target.grpc_port, noise if number % 2 else PREFACE + noise)
         said = exchanged(target, target.rest_port, noise)

@@ -5,6 +5,7 @@ GANZOO_TF_SERVING=host:grpc_port:rest_port. Texts are those of its sources; wher
 parser of JSON does, the code alone is asked for.
 """
 
+import asyncio
 import contextlib
 import json
 
@@ -24,7 +25,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from ganzoo.data import pixels
 from ganzoo.exported import open_generator
 from ganzoo.noise import latents, slerp
-from ganzoo.serving import Client, ServingError
+from ganzoo.serving import AsyncClient, Client, ServingError
 from ganzoo.serving.client import decoded
 from ganzoo.serving.tensors import from_proto
 
@@ -162,6 +163,16 @@ def test_points(target, written):
             np.testing.assert_allclose(points, expected, atol=1e-5)
             assert client.interpolate(1, 2, [0.5]).shape == (1, 2)
             assert "sample_png" not in client.metadata().signatures
+
+
+def test_asynchronously(target, gans):
+    async def ask():
+        async with AsyncClient(target.grpc, NAME) as client:
+            assert (await client.metadata()).version == NEWEST
+            return await asyncio.gather(*(client.sample(70, seed) for seed in range(3)))
+
+    for seed, images in enumerate(asyncio.run(ask())):
+        assert_same(images, gans[NEWEST].generate(70, seed), target)
 
 
 # -- which model, which version
