@@ -39,6 +39,7 @@ class GrpcPort:
             options=_OPTIONS,
             maximum_concurrent_rpcs=limits.REQUESTS,
         )
+        logging.getLogger("grpc._common").setLevel(logging.CRITICAL)  # a traceback for each message that is none
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             _PredictionService(models, content), self._server
         )
