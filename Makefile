@@ -26,6 +26,8 @@ demo: .venv/installed
 	@echo "loss curves   $(RUN)/curves.png"
 	@echo "score record  $(RUN)/score.json"
 	@echo "SavedModel    $(RUN)/saved_model"
+	@echo
+	@echo "look at it:   $(BIN)/ganzoo serve --model_name=demo --model_base_path=$(RUN)/saved_model"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -40,6 +40,11 @@ _CHOICE = r"/v1/models{}(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))
 _POST = re.compile(_CHOICE.format(r"/(?P<name>[^/:]+)") + r":(?P<method>classify|regress|predict)", re.I)
 _GET = re.compile(_CHOICE.format(r"(?:/(?P<name>[^/:]+))?") + r"(?:/(?P<metadata>metadata))?", re.I)
 _LOCAL = ("127.0.0.1", "localhost")
+_PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class RestPort:
@@ -278,8 +283,7 @@ def _as_json(message) -> dict[str, Any]:
 def _page() -> Response:
     if not PAGE.exists():
         return _json({"error": "this installation has no page"}, 404)
-    headers = {"Cache-Control": "no-cache", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff"}
-    return FileResponse(PAGE, media_type="text/html", headers=headers)
+    return FileResponse(PAGE, media_type="text/html", headers=_PAGE_HEADERS)
 
 
 def _described(models: Models) -> list[dict[str, Any]]:
