@@ -61,8 +61,8 @@ class RestPort:
     """
 
     def __init__(self, models: Models, port: int, threads: int, timeout_seconds: float):
-        # By its protocol asyncio knows TCP, and sends small packets at once: else an answer waits 40 ms for the client.
-        self._socket = socket.socket(proto=socket.IPPROTO_TCP)
+        # Of a socket that does not name its protocol asyncio does not turn Nagle's delay of 40 ms an answer off.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))
@@ -78,6 +78,7 @@ class RestPort:
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="critical",  # what a client did wrong is told to the client
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
