@@ -154,11 +154,16 @@ def no_graph(folder):
 
 
 def bad_warm_up(folder):
+    write_records(folder, warm_up("positive", np.float32([-1])))
+
+
+def warm_up(signature, x):
+    """Returns a warm-up record."""
     request = predict_pb2.PredictRequest()
-    request.model_spec.signature_name = "positive"
-    request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.float32([-1])))
+    request.model_spec.signature_name = signature
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto(x))
     log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-    write_records(folder, log.SerializeToString())
+    return log.SerializeToString()
 
 
 def write_records(folder, *records):
@@ -219,6 +224,16 @@ def test_warm_up_is_played(tmp_path):
     write_records(folder, log.SerializeToString())
     with pytest.raises(InputError, match="Unsupported log_type for warmup"), Asking(tmp_path):
         pass
+
+
+def test_warm_up_goes_the_way_of_requests(tmp_path):
+    """So with batching a record of scalars stops the load, as it does in TensorFlow Serving."""
+    folder = write_halves(tmp_path, 1)
+    write_records(folder, b"", warm_up("scalar", np.float32(1)), warm_up("positive", np.float32([1, 2])))
+    with Asking(tmp_path) as server:
+        assert server.y() == 2
+    with pytest.raises(InputError, match="input tensors must have at least one dimension"):
+        Asking(tmp_path, enable_batching=True).__enter__()
 
 
 def test_loads_are_tried_again(tmp_path):

@@ -152,8 +152,12 @@ class Servable:
                 log = prediction_log_pb2.PredictionLog.FromString(record)
             except Exception:
                 raise invalid(f"Failed to parse warmup record: {record[:64]!r} from {path}") from None
-            if log.WhichOneof("log_type") != "predict_log":
-                raise unimplemented(f"Unsupported log_type for warmup: {log.WhichOneof('log_type')}")
+            kind = log.WhichOneof("log_type")
+            if kind is None:
+                continue
+            if kind != "predict_log":
+                number = log.DESCRIPTOR.fields_by_name[kind].number
+                raise unimplemented(f"Unsupported log_type for warmup: {number} ({kind})")
             request = log.predict_log.request
             inputs = {name: array_of(proto, name) for name, proto in request.inputs.items()}
             self.predict(request.model_spec.signature_name, inputs, request.output_filter)
