@@ -333,10 +333,14 @@ def _json_type(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     """Returns a JSON value as text, no longer than an error should be."""
+    text = ""
     try:
-        text = json.dumps(value, indent=4, ensure_ascii=False)
-    except (RecursionError, ValueError):
-        return "..."
+        for part in json.JSONEncoder(indent=4, ensure_ascii=False).iterencode(value):
+            text += part
+            if len(text) > limits.ERROR_VALUE_CHARACTERS:
+                break
+    except RecursionError:
+        text += "..."
     return text if len(text) <= limits.ERROR_VALUE_CHARACTERS else text[: limits.ERROR_VALUE_CHARACTERS] + "..."
 
 
@@ -349,7 +353,8 @@ def _numpy(dtype: int) -> type:
 
 
 def _type_name(dtype: int) -> str:
-    return tf.as_dtype(dtype).name.replace("float32", "float").replace("float64", "double")
+    """Returns a type's name as C++ prints it: `float`, `half`, `int64`."""
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
 
 
 def _objects(values: list[bytes]) -> np.ndarray:

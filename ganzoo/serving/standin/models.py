@@ -19,6 +19,7 @@ from ganzoo.serving.standin.statuses import (
     failed_precondition,
     invalid,
     not_found,
+    unavailable,
 )
 
 State = get_model_status_pb2.ModelVersionStatus
@@ -98,8 +99,7 @@ class Models:
         self._models: dict[str, Model] = {}
         self._labels: dict[str, dict[str, int]] = {}
         self._changed = threading.Condition()
-        self._configuring = threading.Lock()
-        self._loading = threading.Lock()
+        self._configuring, self._looking, self._loading = threading.Lock(), threading.Lock(), threading.Lock()
         self._stopped = threading.Event()
         self._threads: set[threading.Thread] = set()
         self._complaints: dict[str, str] = {}
@@ -138,21 +138,28 @@ class Models:
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
                 "supported"
             )
-        models = config.model_config_list.config
-        with self._configuring:
-            _require_valid(models)
-            labels = self._checked_labels(models)
-            new = [model.name for model in models if model.name not in self._served()]
-            for name in new:
-                _require_versions(next(model for model in models if model.name == name))
-            with self._changed:
-                self._labels = labels
-                for name in set(self._models) - {model.name for model in models}:
-                    self._models[name].config.ClearField("base_path")  # no version is wanted any more
-                for model in models:
-                    self._models.setdefault(model.name, Model(ModelConfig())).config.CopyFrom(model)
-            self.look()
-            self._await_available(new)
+        if not self._configuring.acquire(blocking=False):
+            raise unavailable("another configuration is being loaded; try again")
+        try:
+            self._configure(config.model_config_list.config)
+        finally:
+            self._configuring.release()
+
+    def _configure(self, models: list[ModelConfig]) -> None:
+        _require_valid(models)
+        labels = self._checked_labels(models)
+        served = {name for name, model in self._models.items() if model.config.base_path}
+        new = [model for model in models if model.name not in served]
+        for model in new:
+            _require_versions(model)
+        with self._changed:
+            self._labels = labels
+            for name in set(self._models) - {model.name for model in models}:
+                self._models[name].config.ClearField("base_path")  # no version is wanted any more
+            for model in models:
+                self._models.setdefault(model.name, Model(ModelConfig())).config.CopyFrom(model)
+        self.look()
+        self._await_available([model.name for model in new])
 
     def every(self, seconds: float, work: Callable[[], None]) -> None:
         """Does some work again and again, until the end."""
@@ -165,11 +172,16 @@ class Models:
 
     def look(self) -> None:
         """Compares what the file system has with what is loaded, and begins to load and unload."""
-        with self._changed:
-            for model in self._models.values():
-                folders = self._wanted(model.config)
-                if folders is not None:
-                    self._reconcile(model, folders)
+        with self._looking:
+            with self._changed:
+                models = [
+                    (model, ModelConfig.FromString(model.config.SerializeToString())) for model in self._models.values()
+                ]
+            found = [(model, self._wanted(config)) for model, config in models]  # no request waits for a disk
+            with self._changed:
+                for model, folders in found:
+                    if folders is not None and not self._stopped.is_set():
+                        self._reconcile(model, folders)
 
     @contextlib.contextmanager
     def serving(self, spec: model_pb2.ModelSpec) -> Iterator[Version]:
@@ -216,9 +228,6 @@ class Models:
         with self._changed:
             found = {name: model.available for name, model in sorted(self._models.items())}
         return {name: versions for name, versions in found.items() if versions}
-
-    def _served(self) -> set[str]:
-        return {name for name, model in self._models.items() if model.config.base_path}
 
     def _requested(self, spec: model_pb2.ModelSpec) -> Version:
         if not spec.name:
@@ -341,15 +350,16 @@ class Models:
         servable.close()
         self._set(version, State.END)
         _log.info("%s is unloaded", version)
+        if version.wanted:  # again, meanwhile
+            self.look()
 
     def _await_available(self, names: list[str]) -> None:
         """Waits until each model has a version that answers, or none that will."""
-        pending = (State.START, State.LOADING)
 
         def settled(name: str) -> bool:
             model = self._models[name]
-            states = {version.state for version in model.versions.values() if version.wanted}
-            return bool(model.available) or not states & {*pending} or self._stopped.is_set()
+            ended = (version.state == State.END for version in model.versions.values() if version.wanted)
+            return bool(model.available) or all(ended) or self._stopped.is_set()
 
         with self._changed:
             self._changed.wait_for(lambda: all(map(settled, names)))

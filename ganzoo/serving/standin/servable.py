@@ -1,5 +1,6 @@
 """One loaded version of a model: a Session that feeds and fetches the tensors that its signatures name."""
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +23,10 @@ from ganzoo.serving.standin.statuses import (
     unimplemented,
 )
 from ganzoo.serving.standin.tensors import array_of
+from ganzoo.serving.warm_up import MOST_RECORDS, WARM_UP_FILE
 
 DEFAULT_SIGNATURE = "serving_default"
-WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
-_WARM_UP_RECORDS = 1000
+_load = inspect.unwrap(tf.compat.v1.saved_model.load)  # without the advice to use a loader that knows no Session
 
 
 class Servable:
@@ -53,8 +54,7 @@ class Servable:
         self._new_queue, self._queues = queue, {}
         try:
             with self._session.graph.as_default():
-                tags = [tf.saved_model.SERVING]
-                graph: meta_graph_pb2.MetaGraphDef = tf.compat.v1.saved_model.load(self._session, tags, str(path))
+                graph = _load(self._session, [tf.saved_model.SERVING], str(path))
             self.signatures = dict(graph.signature_def)
             if warm_up:
                 self._warm_up()
@@ -141,19 +141,23 @@ class Servable:
         if not path.exists():
             return
         try:
-            records = list(tf.data.TFRecordDataset(str(path)).take(_WARM_UP_RECORDS + 1).as_numpy_iterator())
+            records = list(tf.data.TFRecordDataset(str(path)).take(MOST_RECORDS + 1).as_numpy_iterator())
         except tf.errors.DataLossError as error:
             text = f"{error.message}. Please verify your warmup data is in TFRecord format."
             raise ServingError(as_serving_error(error).code, text) from None
-        if len(records) > _WARM_UP_RECORDS:
-            raise invalid(f"Number of warmup records exceeds the maximum ({_WARM_UP_RECORDS}) at {path}")
+        if len(records) > MOST_RECORDS:
+            raise invalid(f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}")
         for record in records:
             try:
                 log = prediction_log_pb2.PredictionLog.FromString(record)
             except Exception:
                 raise invalid(f"Failed to parse warmup record: {record[:64]!r} from {path}") from None
-            if log.WhichOneof("log_type") != "predict_log":
-                raise unimplemented(f"Unsupported log_type for warmup: {log.WhichOneof('log_type')}")
+            kind = log.WhichOneof("log_type")
+            if kind is None:
+                continue
+            if kind != "predict_log":
+                number = log.DESCRIPTOR.fields_by_name[kind].number
+                raise unimplemented(f"Unsupported log_type for warmup: {number} ({kind})")
             request = log.predict_log.request
             inputs = {name: array_of(proto, name) for name, proto in request.inputs.items()}
             self.predict(request.model_spec.signature_name, inputs, request.output_filter)
