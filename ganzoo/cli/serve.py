@@ -79,7 +79,8 @@ def main() -> None:
     _on_signals(lambda: sys.exit(0))  # nothing is in work before the models are loaded
     server.start()
     _on_signals(ended.set)
-    ended.wait()
+    while not ended.wait(1):  # a signal that comes just before a wait without end would not be heard
+        pass
     print("ends: answers what is in work", flush=True)
     server.stop()
 

@@ -26,6 +26,9 @@ State = get_model_status_pb2.ModelVersionStatus
 Config = model_server_config_pb2.ModelServerConfig
 ModelConfig = model_server_config_pb2.ModelConfig
 
+# A signal that comes just before the main thread begins to wait is heard when it wakes, so it wakes now and then.
+_SIGNAL_SECONDS = 0.5
+
 _log = logging.getLogger("ganzoo.serving")
 
 
@@ -362,7 +365,8 @@ class Models:
             return bool(model.available) or all(ended) or self._stopped.is_set()
 
         with self._changed:
-            self._changed.wait_for(lambda: all(map(settled, names)))
+            while not self._changed.wait_for(lambda: all(map(settled, names)), _SIGNAL_SECONDS):
+                pass
             failed = [
                 version
                 for name in names
