@@ -19,7 +19,7 @@ from ganzoo.errors import InputError, ServingError
 from ganzoo.sampling import BATCH, batch_rows
 from ganzoo.serving.addresses import parsed
 from ganzoo.serving.roads import channel_options, metadata_request, predict_request, refusal, road_to, signatures_in
-from ganzoo.serving.tensors import Signature, Spec, fitted, from_proto, signature_of
+from ganzoo.serving.tensors import Signature, Spec, array_of, fitted, signature_of
 
 __all__ = ["AsyncClient", "Client", "Metadata", "ServingError", "Signature", "Spec", "VersionStatus"]
 
@@ -272,7 +272,7 @@ class AsyncClient:
             await self.metadata()
         arrays = _as_asked(inputs, self._known.get(signature, Signature({}, {})))
         response = await self._answer(self._stub.Predict, predict_request(self.address, signature, arrays))
-        return {name: from_proto(proto) for name, proto in response.outputs.items()}
+        return {name: array_of(proto) for name, proto in response.outputs.items()}
 
     async def metadata(self) -> Metadata:
         """Returns what the server says of the model."""

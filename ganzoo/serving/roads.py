@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import grpc
 import numpy as np
 import requests
+import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
@@ -20,7 +21,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from ganzoo.errors import ServingError
 from ganzoo.serving.addresses import Address
-from ganzoo.serving.tensors import Signature, from_json, from_proto, to_json, to_proto
+from ganzoo.serving.tensors import Signature, array_of, from_json, to_json
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts, doubled from one to the next
 _UNAVAILABLE = 503
@@ -96,7 +97,7 @@ def model_spec(address: Address, signature: str = "") -> ModelSpec:
 
 def predict_request(address: Address, signature: str, inputs: Mapping[str, np.ndarray]) -> PredictRequest:
     """Returns the message that asks for a signature's outputs."""
-    tensors = {name: to_proto(array) for name, array in inputs.items()}
+    tensors = {name: tf.make_tensor_proto(array, shape=array.shape) for name, array in inputs.items()}
     return PredictRequest(model_spec=model_spec(address, signature), inputs=tensors)
 
 
@@ -128,7 +129,7 @@ class Grpc:
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray], known: Signature) -> dict[str, np.ndarray]:
         """Returns the outputs of a signature."""
         response = self._answer(self.prediction.Predict, predict_request(self.address, signature, inputs))
-        return {name: from_proto(proto) for name, proto in response.outputs.items()}
+        return {name: array_of(proto) for name, proto in response.outputs.items()}
 
     def metadata(self) -> tuple[ModelSpec, SignatureDefMap]:
         """Returns name and version of what answers, and its signatures."""

@@ -28,7 +28,7 @@ from tensorflow_serving.apis import (
 from ganzoo.errors import InputError
 from ganzoo.serving import AsyncClient, Client, ServingError
 from ganzoo.serving.addresses import parsed
-from ganzoo.serving.tensors import from_json, from_proto, to_json, to_proto
+from ganzoo.serving.tensors import from_json, to_json
 
 SIGNATURES = {
     "sample": ({"seed": "int64", "index": "int64", "truncation": "float32"}, {"images": "uint8"}),
@@ -569,30 +569,8 @@ VALUES = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_arrays_there_and_back(name):
+def test_arrays_as_json_and_back(name):
     array = np.array(VALUES[name], name)
-    np.testing.assert_array_equal(from_proto(to_proto(array)), array)
     text = json.dumps(to_json(array))
     np.testing.assert_array_equal(from_json(json.loads(text), array.dtype), array)
     assert from_json(json.loads(text), array.dtype).dtype == array.dtype
-
-
-def test_scalars_and_empty_tensors():
-    for array in (np.float32(2.5), np.zeros((0, 3), np.uint8)):
-        result = from_proto(typed(np.asarray(array), content=False))
-        np.testing.assert_array_equal(result, array)
-        assert (result.shape, result.dtype) == (array.shape, array.dtype)
-
-
-def test_the_last_value_stands_for_the_rest():
-    """As the format of TensorProto has it."""
-    proto = typed(np.array([1, 2], np.uint8), content=False)
-    proto.tensor_shape.dim[0].size = 4
-    assert from_proto(proto).tolist() == [1, 2, 2, 2]
-    proto.ClearField("int_val")
-    assert from_proto(proto).tolist() == [0, 0, 0, 0]
-
-
-def test_half_precision():
-    array = np.array([1.5, -2], np.float16)
-    assert from_proto(to_proto(array)).tolist() == [1.5, -2]

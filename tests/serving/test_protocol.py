@@ -27,7 +27,7 @@ from ganzoo.exported import open_generator
 from ganzoo.noise import latents, slerp
 from ganzoo.serving import AsyncClient, Client, ServingError
 from ganzoo.serving.client import decoded
-from ganzoo.serving.tensors import from_proto
+from ganzoo.serving.tensors import array_of
 
 NAME = models.NAME
 ROADS = ("grpc", "rest")
@@ -347,7 +347,7 @@ def test_output_filter(stubs):
 def test_the_default_signature_is_the_one_of_that_name(stubs):
     response = stubs[0].Predict(request("", {"latent": LATENT}), timeout=60)
     assert response.model_spec.signature_name == "serving_default"
-    assert from_proto(response.outputs["images"]).shape == (2, *models.IMAGE_SHAPE)
+    assert array_of(response.outputs["images"]).shape == (2, *models.IMAGE_SHAPE)
 
 
 def test_message_limits(client, stubs):

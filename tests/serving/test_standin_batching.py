@@ -9,7 +9,7 @@ from standins import Asking, together, write_halves
 
 from ganzoo.errors import InputError
 from ganzoo.serving.standin.batching import Batching, Parameters, read_parameters
-from ganzoo.serving.standin.statuses import ServingError, invalid
+from ganzoo.serving.standin.statuses import Refusal, invalid
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def rows(*values):
 def ask(queue, *values):
     try:
         (answer,) = queue(rows(*values), None)
-    except ServingError as error:
+    except Refusal as error:
         return error.code, error.text
     return answer.tolist()
 
@@ -175,7 +175,7 @@ def test_waits_no_longer_than_the_client(batching):
     failures = []
 
     def late():
-        with pytest.raises(ServingError, match=r"Run\(\) timeout exceeded while waiting in batching queue") as caught:
+        with pytest.raises(Refusal, match=r"Run\(\) timeout exceeded while waiting in batching queue") as caught:
             queue(rows(2), 0.0)
         failures.append(caught.value.code)
 
@@ -191,11 +191,11 @@ def test_waits_no_longer_than_the_client(batching):
 
 def test_what_has_no_rows(batching):
     queue, _ = batching()
-    with pytest.raises(ServingError, match="input tensors must have at least one dimension"):
+    with pytest.raises(Refusal, match="input tensors must have at least one dimension"):
         queue([np.float32(1)], None)
-    with pytest.raises(ServingError, match="must have at least one input tensor"):
+    with pytest.raises(Refusal, match="must have at least one input tensor"):
         queue([], None)
-    with pytest.raises(ServingError, match="must have equal 0th-dimension size"):
+    with pytest.raises(Refusal, match="must have equal 0th-dimension size"):
         queue([np.zeros(2), np.zeros(3)], None)
     assert queue([np.zeros((0, 3), np.float32)], None)[0].shape == (0, 3)
 

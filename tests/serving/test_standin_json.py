@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from ganzoo.serving.standin import json_tensors, limits
-from ganzoo.serving.standin.statuses import ServingError
+from ganzoo.serving.standin.statuses import Refusal
 
 
 def infos(**dtypes):
@@ -22,14 +22,14 @@ def read(document, **dtypes):
 
 
 def refused(document, **dtypes):
-    with pytest.raises(ServingError) as caught:
+    with pytest.raises(Refusal) as caught:
         read(document, **dtypes)
     assert caught.value.http == 400 or caught.value.http == 501
     return caught.value.text
 
 
 def parse_error(body):
-    with pytest.raises(ServingError) as caught:
+    with pytest.raises(Refusal) as caught:
         json_tensors.parse(body)
     assert caught.value.http == 400
     return caught.value.text
@@ -177,7 +177,7 @@ def test_documents_that_do_not_fit():
     assert refused({"instances": [1.0, {"x": 1.0}]}, x=tf.float32) == (
         "Expecting value/list but got object at item 1 of input list"
     )
-    with pytest.raises(ServingError, match="'signature_name' key must be a string value"):
+    with pytest.raises(Refusal, match="'signature_name' key must be a string value"):
         json_tensors.signature_name({"signature_name": 100})
 
 
@@ -273,9 +273,9 @@ def test_bytes_under_a_name_of_text_go_out_as_they_are():
 def test_answers_that_json_cannot_say():
     for dtype in (tf.float16, tf.bfloat16, tf.uint16):
         array = np.zeros(1, dtype.as_numpy_dtype)
-        with pytest.raises(ServingError, match="Failed to write JSON value for tensor type"):
+        with pytest.raises(Refusal, match="Failed to write JSON value for tensor type"):
             said({"y": array}, "row", y=dtype)
-    with pytest.raises(ServingError, match="Tensor name: y has no shape information"):
+    with pytest.raises(Refusal, match="Tensor name: y has no shape information"):
         said({"y": np.float32(1)}, "row", y=tf.float32)
-    with pytest.raises(ServingError, match="Tensor name: b has inconsistent batch size: 3 expecting: 2"):
+    with pytest.raises(Refusal, match="Tensor name: b has inconsistent batch size: 3 expecting: 2"):
         said({"a": np.zeros(2, np.int32), "b": np.zeros(3, np.int32)}, "row", a=tf.int32, b=tf.int32)

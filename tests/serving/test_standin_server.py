@@ -30,7 +30,7 @@ from tensorflow_serving.apis import (
 import ganzoo
 from ganzoo.errors import InputError
 from ganzoo.serving.standin import limits, rest
-from ganzoo.serving.standin.statuses import ServingError
+from ganzoo.serving.standin.statuses import Refusal
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -548,4 +548,4 @@ def test_errors_have_the_codes_of_http():
         "CANCELLED": 499, "UNIMPLEMENTED": 501, "UNAVAILABLE": 503, "DEADLINE_EXCEEDED": 504, "UNKNOWN": 500,
         "INTERNAL": 500, "DATA_LOSS": 500,
     }  # fmt: skip
-    assert {name: ServingError(getattr(grpc.StatusCode, name), "").http for name in expected} == expected
+    assert {name: Refusal(getattr(grpc.StatusCode, name), "").http for name in expected} == expected

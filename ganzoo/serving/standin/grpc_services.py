@@ -12,7 +12,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 from ganzoo.errors import InputError
 from ganzoo.serving.standin import limits, predictions
 from ganzoo.serving.standin.models import Models
-from ganzoo.serving.standin.statuses import as_serving_error, unimplemented
+from ganzoo.serving.standin.statuses import as_refusal, unimplemented
 
 _log = logging.getLogger("ganzoo.serving")
 _OPTIONS = (
@@ -128,7 +128,7 @@ def _answered(context: grpc.ServicerContext, answer: Callable[[], Any]) -> Any:
     try:
         return answer()
     except Exception as error:
-        failure = as_serving_error(error)
+        failure = as_refusal(error)
         if failure.code is grpc.StatusCode.INTERNAL:
             _log.exception("internal error")
     context.abort(failure.code, failure.grpc_text)

@@ -14,8 +14,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from ganzoo.serving.standin.servable import Servable
 from ganzoo.serving.standin.statuses import (
-    ServingError,
-    as_serving_error,
+    Refusal,
+    as_refusal,
     failed_precondition,
     invalid,
     not_found,
@@ -54,7 +54,7 @@ class Version:
     state: int = State.START
     wanted: bool = True
     gone: bool = False
-    error: ServingError | None = None
+    error: Refusal | None = None
     servable: Servable | None = None
     requests: int = 0
 
@@ -111,7 +111,7 @@ class Models:
         """Loads the models of a configuration, then watches for new versions.
 
         Raises:
-            ServingError: If the configuration is wrong or a model does not become available.
+            Refusal: If the configuration is wrong or a model does not become available.
         """
         self.configure(config)
         if self._poll_seconds > 0:
@@ -134,7 +134,7 @@ class Models:
         """Serves the models of `config` and no others; returns when each new one has a version that answers.
 
         Raises:
-            ServingError: If the configuration is wrong, or a new model does not become available.
+            Refusal: If the configuration is wrong, or a new model does not become available.
         """
         if config.WhichOneof("config") != "model_config_list":
             raise invalid(
@@ -191,7 +191,7 @@ class Models:
         """Yields the version that a request names, which is not unloaded meanwhile.
 
         Raises:
-            ServingError: If there is none.
+            Refusal: If there is none.
         """
         with self._changed:
             version = self._requested(spec)
@@ -207,7 +207,7 @@ class Models:
         """Returns the states of a model's versions, newest first, or of the one that is named.
 
         Raises:
-            ServingError: If there is none.
+            Refusal: If there is none.
         """
         with self._changed:
             versions = self._models[spec.name].versions if spec.name in self._models else {}
@@ -316,7 +316,7 @@ class Models:
                 try:
                     servable = self._load(version.path)
                 except Exception as error:
-                    self._failed(version, as_serving_error(error), attempt)
+                    self._failed(version, as_refusal(error), attempt)
                     servable = None
             if servable:
                 _log.info("%s is loaded, in %.1f s, and answers", version, time.perf_counter() - start)
@@ -329,7 +329,7 @@ class Models:
                 self._wait_unless(lambda: not version.wanted, self._retry_seconds)
         self._set(version, State.END)
 
-    def _failed(self, version: Version, error: ServingError, attempt: int) -> None:
+    def _failed(self, version: Version, error: Refusal, attempt: int) -> None:
         version.error = error
         left = self._load_retries - attempt
         then = f"tries again in {max(0, self._retry_seconds):.0f} s, {left} more" if left else "gives up"
@@ -380,7 +380,7 @@ class Models:
                 for version in failed
             )
             text = f"{len(failed)} model(s) did not become available: {{{each}}}"
-            raise ServingError(grpc.StatusCode.UNKNOWN, text)
+            raise Refusal(grpc.StatusCode.UNKNOWN, text)
 
     def _set(self, version: Version, state: int) -> None:
         with self._changed:
@@ -421,7 +421,7 @@ def _may_load_again(version: Version) -> bool:
 
 
 def _require_versions(config: ModelConfig) -> None:
-    """Raises ServingError if a base path has nothing to load; a real server would wait for it without a word."""
+    """Raises Refusal if a base path has nothing to load; a real server would wait for it without a word."""
     try:
         if version_folders(Path(config.base_path)):
             return
@@ -432,7 +432,7 @@ def _require_versions(config: ModelConfig) -> None:
 
 
 def _require_valid(models: list[ModelConfig]) -> None:
-    """Raises ServingError if a list of models is one that a server would not take."""
+    """Raises Refusal if a list of models is one that a server would not take."""
     names = set()
     for model in models:
         if model.name in names:

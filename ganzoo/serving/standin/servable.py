@@ -9,20 +9,21 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
-from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from ganzoo.serving.standin import limits
 from ganzoo.serving.standin.batching import Batches, Run
 from ganzoo.serving.standin.statuses import (
-    ServingError,
-    as_serving_error,
+    Refusal,
+    as_refusal,
     failed_precondition,
     invalid,
     not_found,
     unimplemented,
 )
-from ganzoo.serving.standin.tensors import array_of
+from ganzoo.serving.tensors import array_of
 from ganzoo.serving.warm_up import MOST_RECORDS, WARM_UP_FILE
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -41,7 +42,7 @@ class Servable:
         warm_up: replay the version's warm-up requests.
 
     Raises:
-        ServingError: If it does not load, or a warm-up request fails.
+        Refusal: If it does not load, or a warm-up request fails.
     """
 
     def __init__(self, path: Path, queue: Callable[[Run], Batches] | None = None, warm_up: bool = True):
@@ -66,7 +67,7 @@ class Servable:
         """Returns the signature of that name, or the default one of no name.
 
         Raises:
-            ServingError: If there is none.
+            Refusal: If there is none.
         """
         name = name or DEFAULT_SIGNATURE
         if name not in self.signatures:
@@ -89,7 +90,7 @@ class Servable:
             seconds: after which the answer is of no use.
 
         Raises:
-            ServingError: If the request does not fit the signature, or the graph says no.
+            Refusal: If the request does not fit the signature, or the graph says no.
         """
         signature = self.signature(signature_name)
         feeds = _feeds(signature, inputs)
@@ -116,7 +117,7 @@ class Servable:
         try:
             values = self._callable(signature)(*feeds)
         except tf.errors.OpError as error:
-            raise as_serving_error(error) from None
+            raise as_refusal(error) from None
         return [np.asarray(value, object) if isinstance(value, bytes) else np.asarray(value) for value in values]
 
     def _callable(self, signature: meta_graph_pb2.SignatureDef):
@@ -144,7 +145,7 @@ class Servable:
             records = list(tf.data.TFRecordDataset(str(path)).take(MOST_RECORDS + 1).as_numpy_iterator())
         except tf.errors.DataLossError as error:
             text = f"{error.message}. Please verify your warmup data is in TFRecord format."
-            raise ServingError(as_serving_error(error).code, text) from None
+            raise Refusal(as_refusal(error).code, text) from None
         if len(records) > MOST_RECORDS:
             raise invalid(f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}")
         for record in records:
@@ -159,18 +160,34 @@ class Servable:
                 number = log.DESCRIPTOR.fields_by_name[kind].number
                 raise unimplemented(f"Unsupported log_type for warmup: {number} ({kind})")
             request = log.predict_log.request
-            inputs = {name: array_of(proto, name) for name, proto in request.inputs.items()}
+            inputs = inputs_of(request)
             self.predict(request.model_spec.signature_name, inputs, request.output_filter)
 
 
-def _load_error(error: Exception) -> ServingError:
+def inputs_of(request: predict_pb2.PredictRequest) -> dict[str, np.ndarray]:
+    """Returns a request's inputs by name.
+
+    Raises:
+        Refusal: If one is no tensor of a known type and shape, or too large a one.
+    """
+    return {name: _unpacked(proto, name) for name, proto in request.inputs.items()}
+
+
+def _unpacked(proto: tensor_pb2.TensorProto, name: str) -> np.ndarray:
+    try:
+        return array_of(proto, limits.TENSOR_BYTES)
+    except ValueError:
+        raise invalid(f"tensor parsing error: {name}") from None
+
+
+def _load_error(error: Exception) -> Refusal:
     if isinstance(error, OSError | RuntimeError | ValueError | UnicodeError):  # what the loader says of bad files
         return not_found(str(error).strip())
-    return as_serving_error(error)
+    return as_refusal(error)
 
 
-def _deadline_exceeded() -> ServingError:
-    return ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+def _deadline_exceeded() -> Refusal:
+    return Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
 
 
 def _feeds(signature: meta_graph_pb2.SignatureDef, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -187,7 +204,7 @@ def _feeds(signature: meta_graph_pb2.SignatureDef, inputs: Mapping[str, np.ndarr
         if name in inputs:
             values.append(inputs[name])
         elif name in signature.defaults:
-            values.append(array_of(signature.defaults[name], name))
+            values.append(_unpacked(signature.defaults[name], name))
         else:
             raise invalid(
                 f"Signature input alias: {name}(feed name: {signature.inputs[name].name}) not found in request and no "

@@ -16,7 +16,7 @@ from ganzoo.serving.standin import batching
 from ganzoo.serving.standin.grpc_services import GrpcPort
 from ganzoo.serving.standin.models import Config, Models
 from ganzoo.serving.standin.servable import Servable
-from ganzoo.serving.standin.statuses import ServingError
+from ganzoo.serving.standin.statuses import Refusal
 
 BATCHING_FILE = "batching_params.pbtxt"
 
@@ -129,7 +129,7 @@ class Server:
             if self._parameters:
                 self._batching = batching.Batching(self._parameters)
             self._models.start(self._config)
-        except ServingError as error:
+        except Refusal as error:
             self.stop(0)
             raise InputError(f"{error.text}; {_cure(error)}") from None
         except BaseException:
@@ -191,7 +191,7 @@ class Server:
             if config == self._config:
                 return
             self._models.configure(config)
-        except ServingError as error:
+        except Refusal as error:
             if error.code is grpc.StatusCode.UNAVAILABLE:  # another one is being loaded
                 return
             _log.warning("%s is not taken: %s", self._config_file, error)
@@ -261,7 +261,7 @@ def _require_possible(port: int, rest_port: int, milliseconds: int, threads: int
         raise InputError(f"max_num_load_retries is {retries}; it must be at least 0")
 
 
-def _cure(error: ServingError) -> str:
+def _cure(error: Refusal) -> str:
     """Returns what a user can do about a start that failed."""
     if "assign label" in error.text:
         return "at the start no version is: allow_version_labels_for_unavailable_models lets labels name it"
