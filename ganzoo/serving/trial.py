@@ -186,10 +186,11 @@ def _obstacle(signature: SavedSignature) -> str | None:
     for name, place in signature.inputs.items():
         if place.dtype == "string":
             return f"input {name!r} is text"
-        if place.shape.rank is None or None in place.shape.as_list()[1:]:
+        row = [None] if place.shape.rank is None else place.shape.as_list()[1:]
+        if None in row:
             return f"input {name!r} is {place}: of what shape a row is cannot be known"
-        if math.prod(place.shape.as_list()[1:]) > MOST_VALUES:
-            return f"input {name!r} is {place}: a row has more than {MOST_VALUES} values"
+        if min(row, default=0) < 0 or math.prod(row) > MOST_VALUES:
+            return f"input {name!r} is {place}: a row has a size below 0, or more than {MOST_VALUES} values"
     return None
 
 

@@ -18,7 +18,7 @@ import ganzoo
 from ganzoo import serving
 from ganzoo.errors import InputError
 from ganzoo.serving import native, static_rules, trial, trial_rules
-from ganzoo.serving.saved import open_saved
+from ganzoo.serving.saved import Place, SavedSignature, open_saved
 
 ROOT = Path(__file__).parents[2]
 RULES = [each.name for each in (*static_rules.RULES, *trial_rules.RULES)]
@@ -584,6 +584,13 @@ def test_a_variable_that_does_not_say_its_type(copy):
                 del node.attr["dtype"]
 
     assert static(changed(copy, change)).verdicts
+
+
+def test_a_size_below_zero():
+    """Such a row is not made up, whatever its file says."""
+    place = Place("latent:0", "float32", tf.TensorShape([None, -7]))
+    signature = SavedSignature("paint", {"latent": place}, {}, "")
+    assert "a size below 0" in trial._obstacle(signature)
 
 
 def test_inputs_of_any_name_and_size(tmp_path):
