@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -588,7 +589,8 @@ def test_a_variable_that_does_not_say_its_type(copy):
 
 def test_a_size_below_zero():
     """Such a row is not made up, whatever its file says."""
-    place = Place("latent:0", "float32", tf.TensorShape([None, -7]))
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in (-1, -7)])
+    place = Place("latent:0", "float32", tf.TensorShape(shape))
     signature = SavedSignature("paint", {"latent": place}, {}, "")
     assert "a size below 0" in trial._obstacle(signature)
 
