@@ -12,6 +12,7 @@ import grpc
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from ganzoo.files import versions
 from ganzoo.serving.standin.servable import Servable
 from ganzoo.serving.standin.statuses import (
     Refusal,
@@ -271,7 +272,7 @@ class Models:
         if not config.base_path:
             return {}
         try:
-            folders = version_folders(Path(config.base_path))
+            folders = versions(Path(config.base_path))
         except OSError as error:
             self._complain(config.name, f"{config.base_path!r} cannot be read: {error.strerror}")
             return None
@@ -405,16 +406,6 @@ class Models:
         thread.start()
 
 
-def version_folders(base: Path) -> dict[int, Path]:
-    """Returns the folders in a base path whose whole name is an integer, by version; of equal ones the last by name.
-
-    Raises:
-        OSError: If the base path cannot be read.
-    """
-    names = sorted(path.name for path in base.iterdir())
-    return {int(name): base / name for name in names if name.isascii() and name.isdigit() and int(name) < 1 << 63}
-
-
 def _may_load_again(version: Version) -> bool:
     """Returns whether a version that is wanted was unloaded, or failed and was away since."""
     return version.state == State.END and (version.error is None or version.gone)
@@ -423,7 +414,7 @@ def _may_load_again(version: Version) -> bool:
 def _require_versions(config: ModelConfig) -> None:
     """Raises Refusal if a base path has nothing to load; a real server would wait for it without a word."""
     try:
-        if version_folders(Path(config.base_path)):
+        if versions(Path(config.base_path)):
             return
         reason = "has no version in it (a folder 1, 2, ...)"
     except OSError as error:
