@@ -185,13 +185,14 @@ class Batching:
             self.queues.append(queue)
         return queue
 
-    def stop(self) -> None:
-        """Ends the threads; nothing may wait any more."""
+    def stop(self, seconds: float) -> None:
+        """Ends the threads, which may take `seconds`; nothing may wait any more."""
+        end = time.monotonic() + seconds
         with self.changed:
             self._stopped = True
             self.changed.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         while True:
@@ -246,6 +247,9 @@ class Batches:
         with self._batching.changed:
             self._enqueue(tasks)
             self._batching.changed.notify_all()
+        for task in tasks:
+            if failure := task.answer.exception():
+                raise Refusal(failure.code, failure.text)  # `failure`, raised here, would be in a circle with its task
         answers = [task.answer.result() for task in tasks]
         return answers[0] if len(answers) == 1 else [np.concatenate(values) for values in zip(*answers, strict=True)]
 
@@ -287,7 +291,7 @@ class Batches:
                 for task in tasks:
                     self.process([task])
             else:
-                tasks[0].answer.set_exception(as_refusal(error))
+                tasks[0].answer.set_exception(as_refusal(error).with_traceback(None))
             return
         for task, answer in zip(tasks, answers, strict=True):
             task.answer.set_result(answer)

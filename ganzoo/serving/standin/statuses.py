@@ -3,6 +3,8 @@
 import grpc
 import tensorflow as tf
 
+from ganzoo.errors import InputError
+
 _HTTP = {
     grpc.StatusCode.OK: 200,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -82,6 +84,8 @@ def as_refusal(error: Exception) -> Refusal:
     """Returns what a client is told of an exception: TensorFlow's code and text, or INTERNAL."""
     if isinstance(error, Refusal):
         return error
+    if isinstance(error, InputError):
+        return invalid(str(error))
     if isinstance(error, tf.errors.OpError):
         return Refusal(_BY_NUMBER.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message or "")
     return Refusal(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
