@@ -205,6 +205,7 @@ class Batching:
                     return
             queue, batch = ready
             queue.process(batch.tasks)
+            del ready, queue, batch  # or the thread keeps the requests as long as it waits
 
     def _next(self) -> "tuple[Batches, _Batch] | None":
         """Returns a batch that shall run now and its queue, which goes to the end of the line."""
