@@ -250,7 +250,7 @@ class Batches:
             self._batching.changed.notify_all()
         for task in tasks:
             if failure := task.answer.exception():
-                raise Refusal(failure.code, failure.text)  # `failure`, raised here, would be in a circle with its task
+                raise failure.bare  # `failure`, raised here, would be in a circle with its task
         answers = [task.answer.result() for task in tasks]
         return answers[0] if len(answers) == 1 else [np.concatenate(values) for values in zip(*answers, strict=True)]
 
@@ -292,7 +292,7 @@ class Batches:
                 for task in tasks:
                     self.process([task])
             else:
-                tasks[0].answer.set_exception(as_refusal(error).with_traceback(None))
+                tasks[0].answer.set_exception(as_refusal(error).bare)
             return
         for task, answer in zip(tasks, answers, strict=True):
             task.answer.set_result(answer)

@@ -331,7 +331,7 @@ class Models:
         self._set(version, State.END)
 
     def _failed(self, version: Version, error: Refusal, attempt: int) -> None:
-        version.error = Refusal(error.code, error.text)  # `error` itself would keep what did not load
+        version.error = error.bare
         left = self._load_retries - attempt
         then = f"tries again in {max(0, self._retry_seconds):.0f} s, {left} more" if left else "gives up"
         _log.warning("%s cannot be loaded (%s); %s", version, error.described, then)

@@ -45,6 +45,11 @@ class Refusal(Exception):
         return self.code.value[0]
 
     @property
+    def bare(self) -> "Refusal":
+        """The same, to be kept: without the frames that it went through and what is in them."""
+        return Refusal(self.code, self.text, self.http)
+
+    @property
     def described(self) -> str:
         """Code and text, as `absl::Status` prints them."""
         return f"{self.code.name}: {self.text}"
