@@ -118,8 +118,9 @@ class Models:
         if self._poll_seconds > 0:
             self.every(self._poll_seconds, self.look)
 
-    def stop(self) -> None:
-        """Waits for the requests in work, then unloads everything."""
+    def stop(self, seconds: float) -> None:
+        """Waits for the requests in work, then unloads everything; what takes longer than `seconds` is left behind."""
+        end = time.monotonic() + seconds
         self._stopped.set()
         with self._changed:
             for model in self._models.values():
@@ -127,9 +128,9 @@ class Models:
                     version.wanted = False
                 self._retire(model)
             self._changed.notify_all()
-        while self._threads:
+        while self._threads and time.monotonic() < end:
             for thread in list(self._threads):
-                thread.join()
+                thread.join(max(0.0, end - time.monotonic()))
 
     def configure(self, config: Config) -> None:
         """Serves the models of `config` and no others; returns when each new one has a version that answers.
@@ -331,7 +332,7 @@ class Models:
         self._set(version, State.END)
 
     def _failed(self, version: Version, error: Refusal, attempt: int) -> None:
-        version.error = error
+        version.error = error.bare
         left = self._load_retries - attempt
         then = f"tries again in {max(0, self._retry_seconds):.0f} s, {left} more" if left else "gives up"
         _log.warning("%s cannot be loaded (%s); %s", version, error.described, then)
