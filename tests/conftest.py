@@ -26,6 +26,7 @@ def part_of(name):
     return zlib.crc32(name.encode()) % PARTS
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """Groups tests for xdist's workers: a file is a group, and a part of the conformance suite is."""
     for item in items:
