@@ -2,7 +2,7 @@
 
 from ganzoo.callbacks.checks import check_callbacks
 from ganzoo.callbacks.history import History
-from ganzoo.callbacks.runs import Progress, SampleGrids, SaveCheckpoints, StopOnNaN
+from ganzoo.callbacks.runs import Progress, SampleGrids, SaveCheckpoints, StopOnNaN, StopTogether
 from ganzoo.callbacks.scoring import PeriodicEvaluation
 from ganzoo.callbacks.watch import CollapseWatch
 
@@ -14,5 +14,6 @@ __all__ = [
     "SampleGrids",
     "SaveCheckpoints",
     "StopOnNaN",
+    "StopTogether",
     "check_callbacks",
 ]

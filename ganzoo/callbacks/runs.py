@@ -10,6 +10,7 @@ import tqdm
 
 from ganzoo import pictures
 from ganzoo.errors import InputError
+from ganzoo.strategies import agreed
 
 
 class Progress(keras.callbacks.Callback):
@@ -59,6 +60,19 @@ class StopOnNaN(keras.callbacks.Callback):
                 f"training diverged before step {int(self.model.step.numpy())}: {', '.join(lost)} not finite; the "
                 "checkpoints before it are kept; lower the learning rates or add a penalty"
             )
+
+
+class StopTogether(keras.callbacks.Callback):
+    """Ends training on all workers after the round in which a callback of one of them ends it; the last callback.
+
+    Else the others would wait for one that has left.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = agreed(self.model.distribute_strategy, self.model.stop_training)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = agreed(self.model.distribute_strategy, self.model.stop_training)
 
 
 class SampleGrids(keras.callbacks.Callback):
