@@ -15,7 +15,7 @@ LAYERS = (
     {"distribution", "errors", "progress"},
     {"files"},
     {"data", "layers", "noise", "objectives", "optimizers", "sampling", "settings"},
-    {"augment", "exported", "networks", "penalties", "pictures", "signatures"},
+    {"augment", "exported", "faults", "networks", "penalties", "pictures", "signatures"},
     {"serving"},
     {"composition", "evaluation"},
     {"callbacks"},
