@@ -10,9 +10,11 @@ import pydantic
 import tensorflow as tf
 
 from ganzoo import composition, data, settings
-from ganzoo.callbacks import StopTogether, check_callbacks
+from ganzoo.callbacks import check_callbacks, together
 from ganzoo.errors import InputError, did_you_mean
+from ganzoo.faults import GRADIENT, Faults
 from ganzoo.networks import builder, network, specification
+from ganzoo.noise import ROLLBACK_STRIDE
 from ganzoo.optimizers import optimizers_of
 from ganzoo.settings import ImageShape, PositiveInt, Seed
 from ganzoo.strategies import check_strategy, in_step, several_workers, shared_out
@@ -63,8 +65,13 @@ class Players(keras.Model):
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False,
             aggregation="only_first_replica",
         )  # fmt: skip
-        names = [f"{player}/{term}" for player in self.players for term in self.term_names(player)]
-        self.trackers = [keras.metrics.Mean(name=name) for name in names]
+        self.rollbacks = self.add_weight(
+            name="rollbacks", shape=(), dtype="int64", initializer="zeros", trainable=False,
+            aggregation="only_first_replica",
+        )  # fmt: skip
+        names = {player: [f"{player}/{term}" for term in self.term_names(player)] for player in self.players}
+        self.trackers = [keras.metrics.Mean(name=name) for player in names for name in names[player]]
+        self.faults = Faults([name for player in names for name in (*names[player], f"{player}/{GRADIENT}")])
         self.check()
         if self.image_shape:
             self.build((None, *self.image_shape))
@@ -205,8 +212,9 @@ class Players(keras.Model):
             size = None if isinstance(pair[0], tf.data.Dataset) else batch_size
             validation_data = self.prepared(*pair, batch_size=size, held_out=True)
         if several_workers(self.distribute_strategy):
-            batches, steps = shared_out(batches, self.distribute_strategy, kwargs.get("steps_per_epoch"))
-            callbacks, kwargs["steps_per_epoch"] = [*(callbacks or ()), StopTogether()], steps
+            steps = kwargs.get("steps_per_epoch")
+            batches, kwargs["steps_per_epoch"] = shared_out(batches, self.distribute_strategy, steps)
+            callbacks = together(callbacks)
         return super().fit(
             batches,
             epochs=epochs,
@@ -254,7 +262,9 @@ class Players(keras.Model):
             size = batch_size or DEFAULT_BATCH_SIZE
             data.require_divisible(size, shares)
             step = int(self.step.numpy())  # a resumed run goes on in the data, too
-            batches = data.training_batches(x, size, self.seed, step, batches_per_round)
+            batches = data.training_batches(
+                x, size, self.seed, step, batches_per_round, order=ROLLBACK_STRIDE * int(self.rollbacks.numpy())
+            )
             batches = batches.take(HELD_OUT_BATCHES) if held_out else batches
         else:
             if held_out and batch_size is None and isinstance(x, np.ndarray) and len(x):

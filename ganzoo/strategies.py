@@ -1,13 +1,16 @@
 """Strategies by name, and what training on several workers needs beside Keras' `fit`."""
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from ganzoo.errors import InputError, did_you_mean
+from ganzoo.errors import InputError, WorkerLost, did_you_mean
 
 STRATEGIES = ("auto", "default", "mirrored", "multi_worker", "tpu")
 TPU_VARIABLES = ("TPU_NAME", "KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS")  # where TensorFlow looks for a TPU's address
@@ -202,6 +205,51 @@ def in_step(step: Callable, strategy: tf.distribute.Strategy, run_eagerly: bool)
     return played if run_eagerly else tf.function(played, autograph=False)
 
 
-def agreed(strategy: tf.distribute.Strategy, wish: bool) -> bool:
-    """Returns whether any worker wishes so; to be asked by all of them."""
-    return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(float(wish)), axis=None) > 0)
+def agreed(strategy: tf.distribute.Strategy, *wishes: bool) -> list[bool]:
+    """Returns of each wish whether any worker has it; to be asked by all of them, who wait for each other."""
+    if not several_workers(strategy):
+        return list(wishes)
+    counts = strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(wishes, tf.int32), axis=None)
+    return [bool(count) for count in counts.numpy()]
+
+
+def require_equal(strategy: tf.distribute.Strategy, step: int) -> None:
+    """Refuses workers that have restored different steps; to be called by all of them.
+
+    Raises:
+        InputError: with the cure.
+    """
+    if several_workers(strategy):
+        steps = strategy.gather(tf.constant([step], tf.int64), axis=0).numpy()
+        if len(set(steps)) > 1:
+            raise InputError(
+                f"the workers are at steps {', '.join(map(str, steps))}: model_dir must be one folder that all see"
+            )
+
+
+@contextlib.contextmanager
+def own_folder(folder: Path, strategy: tf.distribute.Strategy) -> Iterator[Path]:
+    """Yields where this worker writes: the chief into `folder`, the others for nothing, into one that is removed."""
+    if is_chief(strategy):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="ganzoo-worker-") as spare:
+        yield Path(spare)
+
+
+@contextlib.contextmanager
+def told_of_losses(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Makes an error that names the cure of what TensorFlow raises where another worker is gone.
+
+    Raises:
+        WorkerLost: with the reason.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        if not several_workers(strategy):
+            raise
+        raise WorkerLost(
+            f"another worker is gone ({error.message.splitlines()[0][:200]}); the checkpoints are kept: start all "
+            "workers again with the same command, which goes on from the newest"
+        ) from None
