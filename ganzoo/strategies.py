@@ -14,6 +14,9 @@ from ganzoo.errors import InputError, WorkerLost, did_you_mean
 
 STRATEGIES = ("auto", "default", "mirrored", "multi_worker", "tpu")
 TPU_VARIABLES = ("TPU_NAME", "KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS")  # where TensorFlow looks for a TPU's address
+# What TensorFlow raises, sooner or later, where a worker is gone.
+GONE = (tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError, tf.errors.UnavailableError)
+ABORTED = "Collective ops is aborted by"
 EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
@@ -246,10 +249,11 @@ def told_of_losses(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-        if not several_workers(strategy):
+    except tf.errors.OpError as error:
+        if not several_workers(strategy) or not (isinstance(error, GONE) or ABORTED in error.message):
             raise
+        reason = (ABORTED + error.message.partition(ABORTED)[2]).splitlines()[0][:200]
         raise WorkerLost(
-            f"another worker is gone ({error.message.splitlines()[0][:200]}); the checkpoints are kept: start all "
-            "workers again with the same command, which goes on from the newest"
+            f"another worker is gone ({type(error).__name__}: {reason}); the checkpoints are kept: start all workers "
+            "again with the same command, which goes on from the newest"
         ) from None

@@ -1,4 +1,6 @@
-"""Trains by several workers of this machine: tools/launch_local.py --workers=2 -- --recipe=NAME --model_dir=FOLDER
+"""Trains by several workers of this machine.
+
+tools/launch_local.py --workers=2 -- --recipe=dual_d_selu_digits --model_dir=runs/two
 
 Starts `ganzoo train` once a worker, each with a TF_CONFIG of its own over free ports, and passes SIGTERM and Ctrl-C on.
 When a worker fails, the others are given some seconds to say so themselves, then ended. Exits with 0 if all ended well,
@@ -49,14 +51,12 @@ def send(processes: Sequence[subprocess.Popen], number: int) -> None:
 def status_of(processes: Sequence[subprocess.Popen], grace: float) -> int:
     """Waits for all, and returns 0, or how the first that failed ended; the others do not outlast it by long."""
     failed, deadline = 0, None
-    while any(process.poll() is None for process in processes):
-        codes = [process.returncode for process in processes if process.returncode]
-        if codes and not failed:
-            failed, deadline = codes[0], time.monotonic() + grace
+    while None in (codes := [process.poll() for process in processes]) or not (failed or set(codes) == {0}):
+        if any(codes) and not failed:
+            failed, deadline = next(filter(None, codes)), time.monotonic() + grace
         if deadline and time.monotonic() > deadline:
             send(processes, signal.SIGKILL)
         time.sleep(0.1)
-    failed = failed or next((process.returncode for process in processes if process.returncode), 0)
     return failed if failed >= 0 else 128 - failed
 
 

@@ -22,4 +22,5 @@ def main() -> None:
     on_nan = [f"train.on_nan={ON_NAN.value}"] if ON_NAN.value else []
     recipe = config.load_recipe(RECIPE.value, [*SET.value, *on_nan])
     training.train(recipe, MODEL_DIR.value, data_dir=DATA_DIR.value, log_dir=TENSORBOARD_DIR.value, strategy=strategy)
-    print(f"run: {MODEL_DIR.value} (checkpoints, history.csv, curves.png, samples/)")
+    if strategies.is_chief(strategy):
+        print(f"run: {MODEL_DIR.value} (checkpoints, history.csv, curves.png, samples/)")
