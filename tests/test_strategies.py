@@ -169,7 +169,7 @@ def said_by_two_replicas(folder):
     said["restored"] = bool(np.array_equal(again.generate(8), trained["two"].generate(8)))
     ganzoo.export(trained["two"], f"{folder}/saved")
     gathered = two.run(lambda: distribution.deviation(tf.cast(distribution.replica_id(), tf.float32)[None] + [0, 2]))
-    said["deviation"] = [float(each) for each in two.experimental_local_results(gathered)]
+    said["deviation"] = [each.numpy().item() for each in two.experimental_local_results(gathered)]
     try:
         ganzoo.train(ganzoo.load_recipe("wgan_gp_ring", ["data.batch_size=33"]), f"{folder}/odd", strategy=two)
     except InputError as error:
