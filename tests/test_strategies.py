@@ -13,6 +13,7 @@ import tensorflow as tf
 import ganzoo
 from ganzoo import distribution, strategies
 from ganzoo.errors import InputError, WorkerLost
+from ganzoo.layers import MinibatchDiscrimination
 
 WORKERS = ["127.0.0.1:1111", "127.0.0.1:2222"]
 
@@ -170,6 +171,17 @@ def said_by_two_replicas(folder):
     ganzoo.export(trained["two"], f"{folder}/saved")
     gathered = two.run(lambda: distribution.deviation(tf.cast(distribution.replica_id(), tf.float32)[None] + [0, 2]))
     said["deviation"] = [each.numpy().item() for each in two.experimental_local_results(gathered)]
+    with two.scope():
+        layers = [MinibatchDiscrimination(4, 2, "ones", per_replica=alone) for alone in (False, True)]
+        for layer in layers:
+            layer.build((None, 3))
+
+    def share():
+        return tf.constant(examples(6, (3,)))[3 * distribution.replica_id() :][:3]
+
+    for name, layer in zip(("all", "own"), layers, strict=True):
+        parts = two.experimental_local_results(two.run(lambda layer=layer: layer(share())[:, 3:]))
+        said[name] = np.concatenate(parts).tolist()
     try:
         ganzoo.train(ganzoo.load_recipe("wgan_gp_ring", ["data.batch_size=33"]), f"{folder}/odd", strategy=two)
     except InputError as error:
@@ -178,7 +190,7 @@ def said_by_two_replicas(folder):
 
 
 @pytest.mark.long
-def test_two_replicas(in_process, tmp_path):
+def test_two_replicas(in_process, examples, tmp_path):
     said = in_process("test_strategies", "said_by_two_replicas", str(tmp_path))
     assert "jit_compile=True with 2 replicas" in said["jit"]
     assert "steps_per_execution=2 with 2 replicas" in said["execution"]
@@ -187,6 +199,9 @@ def test_two_replicas(in_process, tmp_path):
     assert not (tmp_path / "odd").exists()
     assert said["difference"] < 1e-5
     assert said["restored"]
+    rows, layer = examples(6, (3,)), MinibatchDiscrimination(4, 2, "ones")
+    np.testing.assert_allclose(said["all"], layer(rows)[:, 3:], rtol=1e-5)
+    np.testing.assert_allclose(said["own"], np.concatenate([layer(rows[:3]), layer(rows[3:])])[:, 3:], rtol=1e-5)
     np.testing.assert_allclose(said["deviation"], np.std([0, 2, 1, 3]), rtol=1e-6)
 
 

@@ -91,9 +91,9 @@ def together(folder):
 
 
 def weights(model_dir, step):
-    """Returns what a checkpoint holds, by name."""
+    """Returns the weights and optimizers' variables of a checkpoint, by name."""
     reader = tf.train.load_checkpoint(str(model_dir / "checkpoints" / f"{step:08d}" / "state"))
-    names = (name for name in reader.get_variable_to_shape_map() if name.startswith(("weights", "optimizers", "means")))
+    names = (name for name in reader.get_variable_to_shape_map() if name.startswith(("weights", "optimizers")))
     return {name: reader.get_tensor(name) for name in names}
 
 
