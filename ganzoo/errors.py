@@ -32,6 +32,14 @@ class ServingError(RuntimeError):
         return f"{self.address}: {self.code}: {self.text}"
 
 
+class Diverged(InputError):
+    """A run whose numbers are no longer finite."""
+
+
+class WorkerLost(InputError):
+    """Another worker of this run is gone; the run can be started again."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns "did you mean 'x'?" for the known word nearest to `word`, or the list of what is known."""
     known = sorted(known)

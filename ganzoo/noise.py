@@ -18,6 +18,10 @@ from ganzoo.errors import InputError, did_you_mean
 PRIORS = ("normal", "uniform")
 # Rows of one round are numbered below 2**20: a global batch of at most 1,048,576 examples.
 ROWS_PER_ROUND_BITS = 20
+# What a rollback adds to the round that noise and data are keyed by: more rounds than a run has, so that none is met
+# twice, and 31 times as many still fit, with their rows, in 63 bits.
+ROLLBACK_STRIDE = 2**38
+MOST_ROLLBACKS = 31
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _LANES = 16

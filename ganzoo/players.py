@@ -1,6 +1,6 @@
 """Several networks, each with an optimizer of its own, as one Keras model: what Keras asks of a game."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
@@ -10,11 +10,14 @@ import pydantic
 import tensorflow as tf
 
 from ganzoo import composition, data, settings
-from ganzoo.callbacks import check_callbacks
+from ganzoo.callbacks import check_callbacks, together
 from ganzoo.errors import InputError, did_you_mean
+from ganzoo.faults import GRADIENT, Faults
 from ganzoo.networks import builder, network, specification
+from ganzoo.noise import ROLLBACK_STRIDE
 from ganzoo.optimizers import optimizers_of
 from ganzoo.settings import ImageShape, PositiveInt, Seed
+from ganzoo.strategies import check_strategy, in_step, several_workers, shared_out
 
 DEFAULT_BATCH_SIZE = 64
 HELD_OUT_BATCHES = 16  # of a density, in `evaluate`
@@ -62,8 +65,13 @@ class Players(keras.Model):
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False,
             aggregation="only_first_replica",
         )  # fmt: skip
-        names = [f"{player}/{term}" for player in self.players for term in self.term_names(player)]
-        self.trackers = [keras.metrics.Mean(name=name) for name in names]
+        self.rollbacks = self.add_weight(
+            name="rollbacks", shape=(), dtype="int64", initializer="zeros", trainable=False,
+            aggregation="only_first_replica",
+        )  # fmt: skip
+        names = {player: [f"{player}/{term}" for term in self.term_names(player)] for player in self.players}
+        self.trackers = [keras.metrics.Mean(name=name) for player in names for name in names[player]]
+        self.faults = Faults([name for player in names for name in (*names[player], f"{player}/{GRADIENT}")])
         self.check()
         if self.image_shape:
             self.build((None, *self.image_shape))
@@ -160,8 +168,9 @@ class Players(keras.Model):
 
     def build_optimizers(self) -> None:
         """Creates the optimizers' variables: before tracing, and before any weights are loaded."""
-        for player, player_optimizer in self.optimizers.items():
-            player_optimizer.build(getattr(self, player).trainable_variables)
+        with self.distribute_strategy.scope():
+            for player, player_optimizer in self.optimizers.items():
+                player_optimizer.build(getattr(self, player).trainable_variables)
 
     def fit(
         self,
@@ -194,6 +203,7 @@ class Players(keras.Model):
             InputError: if the data or a callback cannot be used; the message says why and what to do.
         """
         check_callbacks(callbacks, x)
+        check_strategy(self)
         batches = self.prepared(x, y, batch_size, self.discriminator_steps, shuffle)
         if batches.cardinality() == tf.data.INFINITE_CARDINALITY and not kwargs.get("steps_per_epoch"):
             raise InputError("the data never end: say how many rounds an epoch has with steps_per_epoch=")
@@ -201,6 +211,10 @@ class Players(keras.Model):
             pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             size = None if isinstance(pair[0], tf.data.Dataset) else batch_size
             validation_data = self.prepared(*pair, batch_size=size, held_out=True)
+        if several_workers(self.distribute_strategy):
+            steps = kwargs.get("steps_per_epoch")
+            batches, kwargs["steps_per_epoch"] = shared_out(batches, self.distribute_strategy, steps)
+            callbacks = together(callbacks)
         return super().fit(
             batches,
             epochs=epochs,
@@ -212,7 +226,26 @@ class Players(keras.Model):
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Returns the terms on held-out data, by name with `return_dict=True`."""
-        return super().evaluate(self.prepared(x, y, batch_size, held_out=True), **kwargs)
+        batches = self.prepared(x, y, batch_size, held_out=True)
+        if several_workers(self.distribute_strategy):
+            batches, kwargs["steps"] = shared_out(batches, self.distribute_strategy, kwargs.get("steps"))
+        return super().evaluate(batches, **kwargs)
+
+    def make_train_function(self, force: bool = False) -> Callable:
+        """Returns what plays one round of an iterator's data, traced at the first."""
+        if not several_workers(self.distribute_strategy):
+            return super().make_train_function(force)
+        if self.train_function is None or force:
+            self.train_function = in_step(self.train_step, self.distribute_strategy, self.run_eagerly)
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Callable:
+        """Returns what takes the terms of one held-out batch of an iterator, traced at the first."""
+        if not several_workers(self.distribute_strategy):
+            return super().make_test_function(force)
+        if self.test_function is None or force:
+            self.test_function = in_step(self.test_step, self.distribute_strategy, self.run_eagerly)
+        return self.test_function
 
     def prepared(
         self, x, y=None, batch_size=None, batches_per_round: int = 1, shuffle: bool = True, held_out: bool = False
@@ -229,7 +262,9 @@ class Players(keras.Model):
             size = batch_size or DEFAULT_BATCH_SIZE
             data.require_divisible(size, shares)
             step = int(self.step.numpy())  # a resumed run goes on in the data, too
-            batches = data.training_batches(x, size, self.seed, step, batches_per_round)
+            batches = data.training_batches(
+                x, size, self.seed, step, batches_per_round, order=ROLLBACK_STRIDE * int(self.rollbacks.numpy())
+            )
             batches = batches.take(HELD_OUT_BATCHES) if held_out else batches
         else:
             if held_out and batch_size is None and isinstance(x, np.ndarray) and len(x):

@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).parent.parent / "ganzoo"
 # A module, or package, of one line imports from the lines above it alone.
 LAYERS = (
     {"distribution", "errors", "progress"},
-    {"files"},
+    {"files", "strategies"},
     {"data", "layers", "noise", "objectives", "optimizers", "sampling", "settings"},
-    {"augment", "exported", "networks", "penalties", "pictures", "signatures"},
+    {"augment", "exported", "faults", "networks", "penalties", "pictures", "signatures"},
     {"serving"},
     {"composition", "evaluation"},
     {"callbacks"},

@@ -372,12 +372,21 @@ def test_fits_under_xla(name, in_child):
     assert all(map(math.isfinite, logs.values()))
 
 
-def differences_between_replicas(names):
-    """Returns name -> largest (relative) difference of trained weights, two replicas of 8 rows against one of 16.
+# Settings beside a recipe's own that couple the rows of a batch, or draw random numbers: variant -> some of each.
+COUPLED = {
+    "dcgan": ({"augment": ["color", "cutout", "translation", "zoom"], "instance_noise": 0.1},),
+    "dragan": ({"penalty": "chainer_noise"}, {"penalty": "compare_gan_noise"}),
+    "dual_d_selu": ({"penalty": "interpolates"},),
+}
 
-    Also the same without the division by the number of replicas, and how the replicas' noise relates.
+
+def differences_between_replicas(names):
+    """Returns name -> largest (relative) difference of weights after a round: two replicas of 32 rows, one of 64.
+
+    Under `synchronized` with batch norm that is. Also what comes of no division by the number of replicas, and of batch
+    norm that is not synchronized; and how the replicas' noise relates.
     """
-    from conftest import build_tiny, examples
+    from conftest import WIDTH, build_tiny, examples, synchronized, tiny_networks
 
     import ganzoo.gan
 
@@ -386,24 +395,30 @@ def differences_between_replicas(names):
     )
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])  # one in a process
 
-    def trained(one, image_shape, scope):
+    # One round, compiled; what beside that is of interest in eager mode, as tracing takes most of the time.
+    def trained(one, shape, scope, run_eagerly, **settings):
         with scope:
-            gan = build_tiny(one, image_shape=image_shape, normalized=False)
-            gan.compile({"name": "sgd", "learning_rate": 0.02})
-            gan.fit(examples(48, image_shape), batch_size=16, shuffle=False, verbose=0)
+            gan = build_tiny(one, image_shape=shape, **{"normalized": False, **settings})
+            gan.compile({"name": "sgd", "learning_rate": 0.02}, run_eagerly=run_eagerly)
+            gan.fit(examples(64, shape), batch_size=64, shuffle=False, verbose=0)
         return numbers(gan.weights)
 
-    def difference(alone, together):
+    def between(one, shape, run_eagerly=True, **settings):
+        alone = trained(one, shape, tf.device("CPU:0"), run_eagerly, **settings)
+        together = trained(one, shape, strategy.scope(), run_eagerly, **settings)
         return max(float(abs(a - b).max() / max(1, abs(a).max())) for a, b in zip(alone, together, strict=True))
 
     def attempt(one):
-        found, shapes = {}, {shape_of(one), *([] if "takes_points" in exemptions(one) else [POINTS])}
-        for shape in sorted(shapes, key=len, reverse=True):
-            alone = trained(one, shape, tf.device("CPU:0"))
-            found[str(shape)] = difference(alone, trained(one, shape, strategy.scope()))
+        shapes = {shape_of(one), *([] if "takes_points" in exemptions(one) else [POINTS])}
+        found = {str(shape): between(one, shape, run_eagerly=False) for shape in shapes}
+        found |= {str(settings): between(one, shape_of(one), **settings) for settings in COUPLED.get(one, ())}
+        networks = synchronized(tiny_networks(one, WIDTH, True), one)
+        if networks and shape_of(one) == IMAGES:
+            found["synchronized"] = between(one, IMAGES, normalized=True, networks=networks)
+            found["normalized"] = between(one, IMAGES, normalized=True)
         count, ganzoo.gan.replica_count = ganzoo.gan.replica_count, lambda: 1
         try:
-            found["undivided"] = difference(alone, trained(one, shape, strategy.scope()))
+            found["undivided"] = between(one, min(shapes, key=len))
         finally:
             ganzoo.gan.replica_count = count
         return found
@@ -425,8 +440,9 @@ def test_two_replicas_equal_one(name, in_child):
     results = in_child("differences_between_replicas", name)
     found = results[name]
     assert isinstance(found, dict), found
-    assert max(value for of, value in found.items() if of != "undivided") < 1e-5, found
-    assert found["undivided"] > 1e-4  # else the two could not have told the difference
+    apart = {of: found.pop(of) for of in ("undivided", "normalized") if of in found}
+    assert max(found.values()) < 1e-5, found
+    assert min(apart.values()) > 1e-4, apart  # else the two could not have told the difference
     assert results["noise"] == {"equal": False, "as_one": True}
 
 
