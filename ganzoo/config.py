@@ -16,8 +16,9 @@ from ganzoo.gan import GAN
 from ganzoo.networks import builder, specification
 from ganzoo.optimizers import optimizer
 from ganzoo.players import Players
+from ganzoo.precision import POLICIES
 from ganzoo.registry import list_models, variant
-from ganzoo.settings import STRICT, Names, NonNegativeInt, PositiveInt, explained, validated
+from ganzoo.settings import STRICT, Names, NonNegativeInt, PositiveInt, explained, one_of, validated
 
 # A section of a recipe is a frozen dataclass; pydantic checks its fields.
 frozen = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -72,6 +73,8 @@ class Train:
         evaluate_metrics: their names (see `ganzoo.evaluation.evaluate`); none: those that are its default.
         best_metric: the score that chooses the best checkpoint, `"fid"`, say; None: none is kept.
         jit_compile: compile the round with XLA.
+        precision: what the networks compute in, `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`, which scales
+            losses; None: Keras' global policy.
         deterministic: the same bits in every run on the same machine (TensorFlow's op determinism).
     """
 
@@ -86,6 +89,7 @@ class Train:
     evaluate_metrics: Names = ()
     best_metric: Annotated[str, pydantic.AfterValidator(lambda v: _has_best(v))] | None = None
     jit_compile: bool = False
+    precision: Annotated[str, one_of(POLICIES)] | None = None
     deterministic: bool = True
 
     def __post_init__(self):
@@ -287,7 +291,7 @@ def build(name: str | Recipe, **settings: Any) -> GAN:
     Args:
         name: a variant (its paper's setting), a recipe, a path to a recipe, or a `Recipe`.
         **settings: of the variant (see its class), laid over the recipe's; e.g.
-            `networks={"generator": {"width": 32}}`, `image_shape=(28, 28, 1)`.
+            `networks={"generator": {"width": 32}}`, `image_shape=(28, 28, 1)`, `dtype="mixed_bfloat16"`.
 
     Raises:
         InputError: if the name or a setting is unknown or impossible.
@@ -297,6 +301,6 @@ def build(name: str | Recipe, **settings: Any) -> GAN:
         raise InputError(f"{name!r} is neither a variant nor a recipe; {did_you_mean(name, known)}")
     recipe = name if isinstance(name, Recipe) else load_recipe(name)
     cls = variant(recipe.variant)
-    gan = cls(**merged(recipe.gan, settings))
+    gan = cls(**{"dtype": recipe.train.precision, **merged(recipe.gan, settings)})
     gan.compile({player: recipe.optimizer_of(player) for player in gan.players}, jit_compile=recipe.train.jit_compile)
     return gan

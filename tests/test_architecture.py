@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "ganzoo"
 LAYERS = (
     {"distribution", "errors", "progress"},
     {"files"},
-    {"data", "layers", "noise", "objectives", "optimizers", "sampling", "settings"},
+    {"data", "layers", "noise", "objectives", "optimizers", "precision", "sampling", "settings"},
     {"augment", "exported", "networks", "penalties", "pictures", "signatures"},
     {"serving"},
     {"composition", "evaluation"},

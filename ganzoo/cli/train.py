@@ -6,16 +6,19 @@ ganzoo train --recipe=dual_d_selu_digits --model_dir=runs/digits --set=gan.seed=
 from absl import flags
 
 from ganzoo import config, training
+from ganzoo.precision import POLICIES
 
 RECIPE = flags.DEFINE_string("recipe", None, "Name of a shipped recipe, or path of a .toml file.", required=True)
 MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run; resumed if it holds one.", required=True)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 TENSORBOARD_DIR = flags.DEFINE_string("tensorboard_dir", None, "For TensorBoard: the scores of evaluations.")
+PRECISION = flags.DEFINE_enum("precision", None, POLICIES, "What the networks compute in: train.precision.")
 SET = flags.DEFINE_multi_string("set", [], "section.key=value over the recipe's; may be repeated.")
 
 
 def main() -> None:
     """Trains."""
-    recipe = config.load_recipe(RECIPE.value, SET.value)
+    changes = [*SET.value, *([f"train.precision={PRECISION.value}"] if PRECISION.value else [])]
+    recipe = config.load_recipe(RECIPE.value, changes)
     training.train(recipe, MODEL_DIR.value, data_dir=DATA_DIR.value, log_dir=TENSORBOARD_DIR.value)
     print(f"run: {MODEL_DIR.value} (checkpoints, history.csv, curves.png, samples/)")
