@@ -25,8 +25,9 @@ LAYERS = (
     {"variants"},
     {"config"},
     {"benchmark", "cards", "training"},
-    {"exporting"},
+    {"exporting", "sweeps"},
     {"cli"},
+    {"__main__"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
