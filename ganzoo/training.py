@@ -74,6 +74,7 @@ def train(
         image_size=recipe.data.image_size, channels=recipe.data.channels,
     )  # fmt: skip
     gan = config.build(recipe, image_shape=source.image_shape)
+    require_compiled(recipe, gan)
     data.training_batches(source, recipe.data.batch_size, gan.seed, 0, gan.discriminator_steps)  # enough images?
     checkpoints = Checkpoints(model_dir / CHECKPOINTS, recipe.train.keep_checkpoints)
     step = checkpoints.restore(gan, say)
@@ -110,6 +111,19 @@ def train(
         step += rounds * epochs
     pictures.save_curves(model_dir / "history.csv", model_dir / "curves.png")
     return gan
+
+
+def require_compiled(recipe: config.Recipe, gan: GAN) -> None:
+    """Refuses to train without XLA what shall be trained with it.
+
+    Raises:
+        InputError: if Keras has dropped `jit_compile`, which it does once op determinism is on in a process.
+    """
+    if recipe.train.jit_compile and not gan.jit_compile:
+        raise InputError(
+            "train.jit_compile=True: an earlier run in this process was deterministic, which TensorFlow cannot undo, "
+            "and Keras compiles nothing then; train in a process of its own"
+        )
 
 
 def observers(
