@@ -132,6 +132,7 @@ def go_on(
     Raises:
         Diverged: if a term or a gradient is not finite.
     """
+    require_compiled(recipe, gan)
     data.training_batches(source, recipe.data.batch_size, gan.seed, 0, gan.discriminator_steps)  # enough images?
     folder, every, total = model_dir / CHECKPOINTS, recipe.train.checkpoint_steps, recipe.train.steps
     checkpoints, interrupted = Checkpoints(folder, recipe.train.keep_checkpoints), Checkpoints(folder / INTERRUPTED, 1)
@@ -207,6 +208,19 @@ def roll_back(
     Checkpoints(folder / INTERRUPTED).remove()
     step = max(checkpoints.steps(), default=0)
     say(f"{error}\nrolled back to step {step}, with other noise ({rollbacks} of {asked.rollbacks})")
+
+
+def require_compiled(recipe: config.Recipe, gan: GAN) -> None:
+    """Refuses to train without XLA what shall be trained with it.
+
+    Raises:
+        InputError: if Keras has dropped `jit_compile`, which it does once op determinism is on in a process.
+    """
+    if recipe.train.jit_compile and not gan.jit_compile:
+        raise InputError(
+            "train.jit_compile=True: an earlier run in this process was deterministic, which TensorFlow cannot undo, "
+            "and Keras compiles nothing then; train in a process of its own"
+        )
 
 
 def observers(
