@@ -11,6 +11,14 @@ class InputError(ValueError):
     """
 
 
+class Diverged(InputError):
+    """A run whose numbers are no longer finite."""
+
+
+class WorkerLost(InputError):
+    """Another worker of this run is gone; the run can be started again."""
+
+
 class ServingError(RuntimeError):
     """A model server refused a request, or did not answer.
 
@@ -30,14 +38,6 @@ class ServingError(RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.address}: {self.code}: {self.text}"
-
-
-class Diverged(InputError):
-    """A run whose numbers are no longer finite."""
-
-
-class WorkerLost(InputError):
-    """Another worker of this run is gone; the run can be started again."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -38,9 +38,8 @@ def strategy(name: str | tf.distribute.Strategy = "auto") -> tf.distribute.Strat
         raise InputError(f"strategy={name!r} is unknown; {did_you_mean(str(name), STRATEGIES)}")
     if name == "auto":
         name = _fitting()
-    return {"default": tf.distribute.get_strategy, "mirrored": _mirrored, "multi_worker": _multi_worker, "tpu": _tpu}[
-        name
-    ]()
+    makers = {"mirrored": _mirrored, "multi_worker": _multi_worker, "tpu": _tpu, "default": tf.distribute.get_strategy}
+    return makers[name]()
 
 
 def _fitting() -> str:
