@@ -5,7 +5,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
 
 import keras
 import numpy as np
@@ -13,9 +15,11 @@ import pytest
 import tensorflow as tf
 
 import ganzoo
+from ganzoo import training
 from ganzoo.checkpoints import SUMS_FILE, Checkpoints, restore_newest
 from ganzoo.errors import Diverged, InputError
 from ganzoo.files import locked
+from ganzoo.registry import variant
 
 RECIPE = """
 variant = "dcgan"
@@ -116,6 +120,31 @@ def test_signals_end_a_run_after_the_round_and_the_same_command_goes_on(recipe, 
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
+@pytest.mark.long
+def test_command_ends_with_status_0_and_goes_on(recipe, tmp_path):
+    """Whatever the moment; the last command is let run to its end."""
+    command = [sys.executable, "-m", "ganzoo", "train", f"--recipe={recipe}", f"--model_dir={tmp_path / 'run'}"]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
+    ends = []
+    while True:
+        run = subprocess.Popen(
+            [*command, "--set=train.steps=4000", "--set=train.checkpoint_steps=400"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+        )  # fmt: skip
+        next(line for line in run.stdout if "training" in line or "resuming" in line)
+        if len(ends) < 3:
+            time.sleep(3 + len(ends))
+            run.send_signal((signal.SIGTERM, signal.SIGINT, signal.SIGTERM)[len(ends)])
+        said, _ = run.communicate()
+        assert run.returncode == 0
+        ends.append(said)
+        if "saved at step" not in said:
+            break
+    assert all("; the same command goes on from there" in said for said in ends[:-1])
+    assert len(ends) > 1
+    assert int(ganzoo.restored(tmp_path / "run")[0].step.numpy()) == 4000
+
+
 def test_second_interrupt_ends_at_once(recipe, tmp_path):
     def twice():
         for _ in range(2):
@@ -139,7 +168,7 @@ def test_trains_in_a_thread_where_no_signals_come(recipe, tmp_path):
 
 def break_gradient(monkeypatch, step, times=99):
     """Lets the generator's gradient be NaN, its term finite, in the round after `step`, until it was met so often."""
-    cls = type(ganzoo.build("dcgan"))
+    cls = variant("dcgan")
     terms = cls.generator_terms
 
     def broken(self, real, fake, noise):
@@ -162,6 +191,7 @@ def test_stops_in_the_round_of_the_fault_and_keeps_what_is_good(recipe, tmp_path
     assert "nan" not in (tmp_path / "history.csv").read_text()
 
 
+@pytest.mark.long
 def test_rollback_goes_on_with_other_noise_and_resumes_exactly(recipe, straight, tmp_path, monkeypatch, state):
     break_gradient(monkeypatch, 14, times=2)
     runs = tmp_path / "one", tmp_path / "other"
@@ -178,9 +208,7 @@ def test_rollback_goes_on_with_other_noise_and_resumes_exactly(recipe, straight,
     assert not np.array_equal(ours.generator.weights[0], theirs.generator.weights[0])
 
 
-def test_rollback_goes_to_the_checkpoint_before_the_first_suspicion(recipe, tmp_path, monkeypatch):
-    from ganzoo import training
-
+def test_rollback_goes_to_the_checkpoint_before_the_first_suspicion(recipe, tmp_path):
     folder = tmp_path / "checkpoints"
     for step in (4, 8, 12):
         (folder / f"{step:08d}").mkdir(parents=True)
@@ -345,6 +373,7 @@ def test_second_run_in_a_folder_is_refused(recipe, tmp_path):
         assert os.listdir(tmp_path) == [".lock"]
 
 
+@pytest.mark.long
 def test_killed_run_holds_no_folder(in_process, tmp_path):
     in_process("test_faults", "lock_and_die", str(tmp_path), killed=True)
     for _ in range(2):
