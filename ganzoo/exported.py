@@ -19,7 +19,7 @@ from ganzoo.sampling import sample_batches, samples
 from ganzoo.settings import explained
 
 INFO_FILE = "assets.extra/ganzoo.json"
-_INPUTS = {"seed", "index", "truncation"}
+SAMPLE_INPUTS = {"seed", "index", "truncation"}
 
 
 class Manifest(pydantic.BaseModel):
@@ -149,10 +149,10 @@ def load_generator(folder: Path) -> ExportedGenerator:
             f"{str(folder)!r} has no signature 'sample', only {sorted(model.signatures)}; export it with ganzoo"
         )
     inputs, outputs = set(signature.structured_input_signature[1]), set(signature.structured_outputs)
-    if inputs != _INPUTS or outputs not in ({"images"}, {"points"}):
+    if inputs != SAMPLE_INPUTS or outputs not in ({"images"}, {"points"}):
         raise InputError(
             f"{str(folder)!r}: 'sample' takes {sorted(inputs)} and gives {sorted(outputs)}, where an "
-            f"evaluation needs {sorted(_INPUTS)} and images or points; export it with this version of ganzoo"
+            f"evaluation needs {sorted(SAMPLE_INPUTS)} and images or points; export it with this version of ganzoo"
         )
     return ExportedGenerator(folder, manifest, model)
 

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from ganzoo.errors import InputError
 from ganzoo.exported import INFO_FILE
 from ganzoo.files import write_text, written_version
 from ganzoo.gan import GAN
-from ganzoo.sampling import BATCH
 from ganzoo.serving.reference import write_reference
 from ganzoo.serving.warm_up import write_warm_up
 from ganzoo.signatures import example_inputs
@@ -43,7 +42,7 @@ def export(
         gan: a built GAN.
         directory: of the model; the version is the next integer. Written under another name, then renamed.
         averaged: export the averaged generator, else the last weights.
-        warm_up: write the requests that a server plays when it loads the model, one and `BATCH` rows a signature.
+        warm_up: write the requests that a server plays when it loads the model: one row of each signature of rows.
         about: what else `ganzoo.json` shall say, e.g. the recipe.
         files: path in `assets.extra` -> a file to copy there, e.g. the recipe and score records.
 
@@ -69,15 +68,17 @@ def export(
         **(about or {}),
     }
 
-    def inputs(rows: int) -> list[tuple[str, dict[str, np.ndarray]]]:
-        return [(name, example_inputs(name, rows, gan.latent_dim, gan.prior)) for name in signatures.functions]
+    def inputs(names: Iterable[str], rows: int) -> list[tuple[str, dict[str, np.ndarray]]]:
+        return [(name, example_inputs(name, rows, gan.latent_dim, gan.prior)) for name in names]
 
     def write(folder: Path) -> None:
         tf.saved_model.save(signatures, str(folder), signatures=signatures.functions)
         write_text(folder / INFO_FILE, json.dumps(info, indent=2) + "\n")
-        write_reference(folder, signatures.functions, [each for each in inputs(3) if each[0] in COMPARED])
+        write_reference(folder, signatures.functions, inputs(COMPARED, 3))
         if warm_up:
-            write_warm_up(folder, inputs(1) + inputs(BATCH), directory.name)
+            # One row: a server that batches plays them through its batching, and refuses to load the model if one has
+            # scalar inputs or more rows than its largest batch.
+            write_warm_up(folder, inputs(signatures.row_wise, 1), directory.name)
         for name, file in (files or {}).items():
             copy = folder / "assets.extra" / name
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -84,6 +84,11 @@ class Signatures(tf.Module):
             self.functions["sample_png"] = _function(_png(sample), ROWS, "image_bytes")
             self.functions["generate_png"] = _function(_png(generate), COUNT, "image_bytes")
 
+    @property
+    def row_wise(self) -> list[str]:
+        """The names of the signatures whose inputs are rows: all but `generate` and `generate_png`."""
+        return [name for name in self.functions if not name.startswith("generate")]
+
     def sample(self, seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         """Returns uint8 images [B, H, W, C] (points float32 [B, D]); row i of (seed, index, truncation)[i] alone."""
         (values,) = self.functions["sample"](seed, index, truncation).values()

@@ -20,7 +20,7 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
 from ganzoo.errors import InputError
-from ganzoo.serving.standin.statuses import ServingError, as_serving_error, failed_precondition, invalid, unavailable
+from ganzoo.serving.standin.statuses import Refusal, as_refusal, failed_precondition, invalid, unavailable
 
 Run = Callable[[list[np.ndarray]], list[np.ndarray]]
 
@@ -232,7 +232,7 @@ class Batches:
         """Returns what the graph makes of one request's inputs [B, ...]: outputs [B, ...].
 
         Raises:
-            ServingError: If the inputs have no common batch dimension, the queue is full, or the graph says no.
+            Refusal: If the inputs have no common batch dimension, the queue is full, or the graph says no.
         """
         rows = _batch_rows(feeds)
         if rows == 0:
@@ -280,14 +280,14 @@ class Batches:
             now = time.monotonic()
             if all(task.deadline is not None and task.deadline <= now for task in tasks):
                 text = "Run() timeout exceeded while waiting in batching queue"
-                raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+                raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
             answers = self._answers(tasks)
         except Exception as error:
             if len(tasks) > 1:
                 for task in tasks:
                     self.process([task])
             else:
-                tasks[0].answer.set_exception(as_serving_error(error))
+                tasks[0].answer.set_exception(as_refusal(error))
             return
         for task, answer in zip(tasks, answers, strict=True):
             task.answer.set_result(answer)

@@ -6,12 +6,13 @@ from concurrent import futures
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from ganzoo.errors import InputError
 from ganzoo.serving.standin import limits, predictions
 from ganzoo.serving.standin.models import Models
-from ganzoo.serving.standin.statuses import as_serving_error, unimplemented
+from ganzoo.serving.standin.statuses import as_refusal, unimplemented
 
 _log = logging.getLogger("ganzoo.serving")
 _OPTIONS = (
@@ -36,6 +37,7 @@ class GrpcPort:
     def __init__(self, models: Models, port: int, content: bool):
         self._server = grpc.server(
             futures.ThreadPoolExecutor(limits.GRPC_THREADS, "gRPC"),
+            interceptors=(_Parsing(),),
             options=_OPTIONS,
             maximum_concurrent_rpcs=limits.REQUESTS,
         )
@@ -55,6 +57,27 @@ class GrpcPort:
     def stop(self, grace: float):
         """Takes no more requests; returns an event for when those in work are answered, or `grace` seconds are over."""
         return self._server.stop(grace)
+
+
+class _Parsing(grpc.ServerInterceptor):
+    """Parses requests in the thread that answers them.
+
+    grpc would do so in the one thread that all calls go through, and keep some memory of each that is no message.
+    """
+
+    def intercept_service(self, continuation, handler_call_details):
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+
+        def parsed(data: bytes, context: grpc.ServicerContext) -> Any:
+            try:
+                request = handler.request_deserializer(data)
+            except DecodeError:
+                context.abort(grpc.StatusCode.INTERNAL, "the request is no message of its type")
+            return handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(parsed, None, handler.response_serializer)
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -105,7 +128,7 @@ def _answered(context: grpc.ServicerContext, answer: Callable[[], Any]) -> Any:
     try:
         return answer()
     except Exception as error:
-        failure = as_serving_error(error)
+        failure = as_refusal(error)
         if failure.code is grpc.StatusCode.INTERNAL:
             _log.exception("internal error")
     context.abort(failure.code, failure.grpc_text)

@@ -15,7 +15,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from ganzoo.serving.standin import limits
-from ganzoo.serving.standin.statuses import ServingError, invalid, unimplemented
+from ganzoo.serving.standin.statuses import Refusal, invalid, unimplemented
 
 Form = Literal["row", "column"]
 Inputs = Mapping[str, meta_graph_pb2.TensorInfo]
@@ -47,7 +47,7 @@ def parse(body: bytes) -> dict[str, Any]:
     """Returns the JSON object in a request's body.
 
     Raises:
-        ServingError: If it is no JSON, or no object.
+        Refusal: If it is no JSON, or no object.
     """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
@@ -86,7 +86,7 @@ def signature_name(document: dict[str, Any]) -> str:
     """Returns the name of the signature that a request asks for; empty for the default one.
 
     Raises:
-        ServingError: If it is no string.
+        Refusal: If it is no string.
     """
     name = document.get("signature_name", "")
     if not isinstance(name, str):
@@ -104,7 +104,7 @@ def inputs_of(document: dict[str, Any], inputs: Inputs) -> tuple[dict[str, np.nd
         inputs: of the signature.
 
     Raises:
-        ServingError: If the document does not fit the signature.
+        Refusal: If the document does not fit the signature.
     """
     if "instances" in document and "inputs" in document:
         raise invalid(
@@ -169,13 +169,13 @@ def _stacked(rows: list, dtype: int, where: str) -> np.ndarray:
                 raise invalid(f"Expecting tensor size: {first.size} but got: {value.size}")
             if value.shape != first.shape:
                 raise invalid(f"Expecting shape {_shape(first)} but got: {_shape(value)}")
-        except ServingError as error:
+        except Refusal as error:
             raise _row_error(number, where, error) from None
         values.append(value)
     return np.stack(values)
 
 
-def _row_error(number: int, where: str, error: ServingError) -> ServingError:
+def _row_error(number: int, where: str, error: Refusal) -> Refusal:
     return invalid(f"Failed to process element: {number}{where} of 'instances' list. Error: {error.described}")
 
 
@@ -319,7 +319,7 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, dict) and not _is_base64(value)
 
 
-def _type_error(value: Any, dtype: int) -> ServingError:
+def _type_error(value: Any, dtype: int) -> Refusal:
     return invalid(
         f"JSON Value: {_shown(value)} Type: {_json_type(value)} is not of expected type: {_type_name(dtype)}"
     )
@@ -333,10 +333,14 @@ def _json_type(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     """Returns a JSON value as text, no longer than an error should be."""
+    text = ""
     try:
-        text = json.dumps(value, indent=4, ensure_ascii=False)
-    except (RecursionError, ValueError):
-        return "..."
+        for part in json.JSONEncoder(indent=4, ensure_ascii=False).iterencode(value):
+            text += part
+            if len(text) > limits.ERROR_VALUE_CHARACTERS:
+                break
+    except RecursionError:
+        text += "..."
     return text if len(text) <= limits.ERROR_VALUE_CHARACTERS else text[: limits.ERROR_VALUE_CHARACTERS] + "..."
 
 
@@ -349,7 +353,8 @@ def _numpy(dtype: int) -> type:
 
 
 def _type_name(dtype: int) -> str:
-    return tf.as_dtype(dtype).name.replace("float32", "float").replace("float64", "double")
+    """Returns a type's name as C++ prints it: `float`, `half`, `int64`."""
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
 
 
 def _objects(values: list[bytes]) -> np.ndarray:
@@ -366,7 +371,7 @@ def answer(outputs: Mapping[str, np.ndarray], dtypes: Mapping[str, int], form: F
         form: `"row"`: a list of what each row gave, which needs equal batch dimensions; `"column"`: as they are.
 
     Raises:
-        ServingError: If JSON cannot say it.
+        Refusal: If JSON cannot say it.
     """
     for name in outputs:
         if dtypes[name] not in _WRITABLE:

@@ -25,8 +25,8 @@ from ganzoo.errors import InputError
 from ganzoo.serving.standin import json_tensors, limits, predictions
 from ganzoo.serving.standin.models import Models, Version
 from ganzoo.serving.standin.statuses import (
-    ServingError,
-    as_serving_error,
+    Refusal,
+    as_refusal,
     invalid,
     not_found,
     unavailable,
@@ -61,7 +61,8 @@ class RestPort:
     """
 
     def __init__(self, models: Models, port: int, threads: int, timeout_seconds: float):
-        self._socket = socket.socket()
+        # Of a socket that does not name its protocol asyncio does not turn Nagle's delay of 40 ms an answer off.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))
@@ -77,6 +78,7 @@ class RestPort:
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="critical",  # what a client did wrong is told to the client
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
@@ -149,7 +151,7 @@ class _Application:
         except ClientDisconnect:
             return
         except Exception as error:
-            failure = as_serving_error(error)
+            failure = as_refusal(error)
             if failure.code is grpc.StatusCode.INTERNAL:
                 _log.exception("internal error")
             response = _json({"error": failure.text}, failure.http)
@@ -168,13 +170,13 @@ class _Application:
             async with asyncio.timeout(self._timeout_seconds):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TimeoutError:
-            raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
+            raise Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
     def _work(self, method: str, path: str, body: bytes) -> Callable[[], Response]:
         """Returns what answers a request, to be called in a thread.
 
         Raises:
-            ServingError: If nothing does.
+            Refusal: If nothing does.
         """
         if method == "GET" and path == "/":
             return _page
@@ -204,7 +206,7 @@ class _Application:
             servable = version.servable
             try:
                 signature = servable.signature(name)
-            except ServingError:
+            except Refusal:
                 wanted = name or "serving_default"
                 raise invalid(f'Serving signature name: "{wanted}" not found in signature def') from None
             if not signature.inputs:
@@ -216,13 +218,19 @@ class _Application:
 
 
 def _require_local(request: Request) -> None:
-    """Refuses pages of other sites: names that were made to mean this machine, requests from elsewhere."""
-    host = request.headers.get("host")
-    if host is not None and urlsplit(f"//{host}").hostname not in _LOCAL:
-        raise ServingError(grpc.StatusCode.PERMISSION_DENIED, "Host is not this machine: ask 127.0.0.1 or localhost")
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).hostname not in _LOCAL:
-        raise ServingError(grpc.StatusCode.PERMISSION_DENIED, "Origin is another site: this server is for this machine")
+    """Refuses other sites' pages: names that were made to mean this machine, requests from elsewhere."""
+    for header, prefix in (("host", "//"), ("origin", "")):
+        value = request.headers.get(header)
+        if value is not None and _hostname(prefix + value) not in _LOCAL:
+            text = f"{header.capitalize()} is not this machine: ask 127.0.0.1 or localhost"
+            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, text)
+
+
+def _hostname(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 async def _body(request: Request) -> bytes:
@@ -240,10 +248,10 @@ async def _body(request: Request) -> bytes:
                     break
     except TimeoutError:
         text = f"the body of the request did not arrive within {limits.BODY_SECONDS:.0f} s"
-        raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, text, http=408) from None
+        raise Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, text, http=408) from None
     if size > limits.MESSAGE_BYTES:
         text = f"the body of the request is larger than {limits.MESSAGE_BYTES} bytes; send several"
-        raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, text, http=413)
+        raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, text, http=413)
     return b"".join(parts)
 
 

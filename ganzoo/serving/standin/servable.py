@@ -1,5 +1,6 @@
 """One loaded version of a model: a Session that feeds and fetches the tensors that its signatures name."""
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,24 +9,25 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
-from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from ganzoo.serving.standin import limits
 from ganzoo.serving.standin.batching import Batches, Run
 from ganzoo.serving.standin.statuses import (
-    ServingError,
-    as_serving_error,
+    Refusal,
+    as_refusal,
     failed_precondition,
     invalid,
     not_found,
     unimplemented,
 )
-from ganzoo.serving.standin.tensors import array_of
+from ganzoo.serving.tensors import array_of
+from ganzoo.serving.warm_up import MOST_RECORDS, WARM_UP_FILE
 
 DEFAULT_SIGNATURE = "serving_default"
-WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
-_WARM_UP_RECORDS = 1000
+_load = inspect.unwrap(tf.compat.v1.saved_model.load)  # without the advice to use a loader that knows no Session
 
 
 class Servable:
@@ -40,7 +42,7 @@ class Servable:
         warm_up: replay the version's warm-up requests.
 
     Raises:
-        ServingError: If it does not load, or a warm-up request fails.
+        Refusal: If it does not load, or a warm-up request fails.
     """
 
     def __init__(self, path: Path, queue: Callable[[Run], Batches] | None = None, warm_up: bool = True):
@@ -53,8 +55,7 @@ class Servable:
         self._new_queue, self._queues = queue, {}
         try:
             with self._session.graph.as_default():
-                tags = [tf.saved_model.SERVING]
-                graph: meta_graph_pb2.MetaGraphDef = tf.compat.v1.saved_model.load(self._session, tags, str(path))
+                graph = _load(self._session, [tf.saved_model.SERVING], str(path))
             self.signatures = dict(graph.signature_def)
             if warm_up:
                 self._warm_up()
@@ -66,7 +67,7 @@ class Servable:
         """Returns the signature of that name, or the default one of no name.
 
         Raises:
-            ServingError: If there is none.
+            Refusal: If there is none.
         """
         name = name or DEFAULT_SIGNATURE
         if name not in self.signatures:
@@ -89,7 +90,7 @@ class Servable:
             seconds: after which the answer is of no use.
 
         Raises:
-            ServingError: If the request does not fit the signature, or the graph says no.
+            Refusal: If the request does not fit the signature, or the graph says no.
         """
         signature = self.signature(signature_name)
         feeds = _feeds(signature, inputs)
@@ -116,7 +117,7 @@ class Servable:
         try:
             values = self._callable(signature)(*feeds)
         except tf.errors.OpError as error:
-            raise as_serving_error(error) from None
+            raise as_refusal(error) from None
         return [np.asarray(value, object) if isinstance(value, bytes) else np.asarray(value) for value in values]
 
     def _callable(self, signature: meta_graph_pb2.SignatureDef):
@@ -141,32 +142,52 @@ class Servable:
         if not path.exists():
             return
         try:
-            records = list(tf.data.TFRecordDataset(str(path)).take(_WARM_UP_RECORDS + 1).as_numpy_iterator())
+            records = list(tf.data.TFRecordDataset(str(path)).take(MOST_RECORDS + 1).as_numpy_iterator())
         except tf.errors.DataLossError as error:
             text = f"{error.message}. Please verify your warmup data is in TFRecord format."
-            raise ServingError(as_serving_error(error).code, text) from None
-        if len(records) > _WARM_UP_RECORDS:
-            raise invalid(f"Number of warmup records exceeds the maximum ({_WARM_UP_RECORDS}) at {path}")
+            raise Refusal(as_refusal(error).code, text) from None
+        if len(records) > MOST_RECORDS:
+            raise invalid(f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}")
         for record in records:
             try:
                 log = prediction_log_pb2.PredictionLog.FromString(record)
             except Exception:
                 raise invalid(f"Failed to parse warmup record: {record[:64]!r} from {path}") from None
-            if log.WhichOneof("log_type") != "predict_log":
-                raise unimplemented(f"Unsupported log_type for warmup: {log.WhichOneof('log_type')}")
+            kind = log.WhichOneof("log_type")
+            if kind is None:
+                continue
+            if kind != "predict_log":
+                number = log.DESCRIPTOR.fields_by_name[kind].number
+                raise unimplemented(f"Unsupported log_type for warmup: {number} ({kind})")
             request = log.predict_log.request
-            inputs = {name: array_of(proto, name) for name, proto in request.inputs.items()}
+            inputs = inputs_of(request)
             self.predict(request.model_spec.signature_name, inputs, request.output_filter)
 
 
-def _load_error(error: Exception) -> ServingError:
+def inputs_of(request: predict_pb2.PredictRequest) -> dict[str, np.ndarray]:
+    """Returns a request's inputs by name.
+
+    Raises:
+        Refusal: If one is no tensor of a known type and shape, or too large a one.
+    """
+    return {name: _unpacked(proto, name) for name, proto in request.inputs.items()}
+
+
+def _unpacked(proto: tensor_pb2.TensorProto, name: str) -> np.ndarray:
+    try:
+        return array_of(proto, limits.TENSOR_BYTES)
+    except ValueError:
+        raise invalid(f"tensor parsing error: {name}") from None
+
+
+def _load_error(error: Exception) -> Refusal:
     if isinstance(error, OSError | RuntimeError | ValueError | UnicodeError):  # what the loader says of bad files
         return not_found(str(error).strip())
-    return as_serving_error(error)
+    return as_refusal(error)
 
 
-def _deadline_exceeded() -> ServingError:
-    return ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+def _deadline_exceeded() -> Refusal:
+    return Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
 
 
 def _feeds(signature: meta_graph_pb2.SignatureDef, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -183,7 +204,7 @@ def _feeds(signature: meta_graph_pb2.SignatureDef, inputs: Mapping[str, np.ndarr
         if name in inputs:
             values.append(inputs[name])
         elif name in signature.defaults:
-            values.append(array_of(signature.defaults[name], name))
+            values.append(_unpacked(signature.defaults[name], name))
         else:
             raise invalid(
                 f"Signature input alias: {name}(feed name: {signature.inputs[name].name}) not found in request and no "
