@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import ganzoo
-from ganzoo import precision
+from ganzoo import precision, training
 from ganzoo.config import build, load_recipe
 from ganzoo.errors import InputError
 from ganzoo.noise import Stream
@@ -183,3 +183,49 @@ def test_a_saved_model_goes_on(dtype, build_tiny, examples, state, same, tmp_pat
     for each in (gan, loaded):
         each.fit(data, batch_size=4, shuffle=False, verbose=0)
     assert same(state(gan), state(loaded))
+
+
+def trained_in_parts(folder, dtype):
+    """Returns whether a run cut after 4 of 8 rounds ends as one that was not, bit for bit."""
+    from conftest import state
+    from test_training import write_recipe
+
+    ends = []
+    for name, steps in (("whole", (8,)), ("parts", (4, 8))):
+        for each in steps:
+            recipe = load_recipe(write_recipe(folder, each, deterministic=True), [f"train.precision={dtype}"])
+            gan = training.train(recipe, f"{folder}/{name}", say=lambda _: None)
+        ends.append(state(gan))
+    return len(ends[0]) == len(ends[1]) and all(map(np.array_equal, *ends)), gan.dtype_policy.name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_a_cut_run_goes_on(dtype, in_process, tmp_path):
+    assert in_process("test_precision", "trained_in_parts", str(tmp_path), dtype) == [True, dtype]
+
+
+# XLA.
+
+
+def jit_after_determinism():
+    """Returns what `train` says of a recipe that compiles, after a deterministic one in the same process."""
+    import warnings
+
+    warnings.simplefilter("ignore")  # of Keras, which drops the compilation
+    tf.config.experimental.enable_op_determinism()
+    recipe = load_recipe("dcgan_digits", ["train.jit_compile=true", "train.deterministic=false"])
+    try:
+        training.require_compiled(recipe, build(recipe))
+    except InputError as error:
+        return str(error)
+
+
+@pytest.mark.long
+def test_a_run_is_not_quietly_left_uncompiled(in_process):
+    assert "train in a process of its own" in in_process("test_precision", "jit_after_determinism")
+
+
+def test_a_compiled_run_is_let_through():
+    recipe = load_recipe("dcgan_digits", ["train.jit_compile=false"])
+    training.require_compiled(recipe, build(recipe))

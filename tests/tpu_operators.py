@@ -10,24 +10,25 @@ import re
 
 import tensorflow as tf
 
-# Of the documented operators those that rounds have.
+# Of the documented operators those that rounds have, or may come to have.
 OPERATORS = """
-    Abs AddN ArgMax ArgMin AssignAddVariableOp AssignSubVariableOp AssignVariableOp AvgPool AvgPoolGrad BiasAdd
-    BiasAddGrad BitwiseAnd BitwiseXor BroadcastTo Cast ClipByValue ConcatOffset ConcatV2 Const Conv2D
+    Abs AddN All Any ArgMax ArgMin AssignAddVariableOp AssignSubVariableOp AssignVariableOp AvgPool AvgPoolGrad
+    BiasAdd BiasAddGrad BitwiseAnd BitwiseXor BroadcastTo Cast ClipByValue ConcatOffset ConcatV2 Const Conv2D
     Conv2DBackpropFilter Conv2DBackpropInput DivNoNan Elu EluGrad Equal Erf Exp ExpandDims Fill Floor FloorDiv
-    FloorMod GatherV2 Greater GreaterEqual Identity IdentityN InvertPermutation LeakyRelu LeakyReluGrad Less
-    LessEqual Log LogSoftmax LogicalAnd LogicalNot MatMul MatrixBandPart MatrixTriangularSolve Max Maximum Mean
-    Minimum Mul Neg NoOp OneHot OnesLike Pack Pow Range ReadVariableOp RealDiv Reciprocal Relu ReluGrad Reshape
-    ResizeNearestNeighbor RightShift Rsqrt RsqrtGrad Select Selu SeluGrad Shape ShapeN Sigmoid SigmoidGrad Sign
-    Slice Softplus SoftplusGrad Split Sqrt SqrtGrad Square SquaredDifference Squeeze StopGradient StridedSlice
-    StridedSliceGrad Sub Sum Tanh TanhGrad Tile Transpose Unpack ZerosLike
+    FloorMod GatherV2 Greater GreaterEqual Identity IdentityN If InvertPermutation IsFinite LeakyRelu
+    LeakyReluGrad Less LessEqual Log LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul MatrixBandPart
+    MatrixTriangularSolve Max Maximum Mean Minimum Mul Neg NoOp OneHot OnesLike Pack Pow Range ReadVariableOp
+    RealDiv Reciprocal Relu ReluGrad Reshape ResizeNearestNeighbor RightShift Rsqrt RsqrtGrad Select Selu SeluGrad
+    Shape ShapeN Sigmoid SigmoidGrad Sign Slice Softplus SoftplusGrad Split Sqrt SqrtGrad Square SquaredDifference
+    Squeeze StatelessIf StopGradient StridedSlice StridedSliceGrad Sub Sum Tanh TanhGrad Tile Transpose Unpack
+    ZerosLike
 """
 DOCUMENTED = frozenset(OPERATORS.split())
 # What the page, which is of TensorFlow 1, does not have under this name, and why it is none the less expected to run.
 NEWER = {
     "AddV2": "Add of TensorFlow 2",
     "BatchMatMulV2": "BatchMatMul that broadcasts",
-    "Einsum": "is made of transpositions and BatchMatMul by the bridge",
+    "Einsum": "the page has tf.einsum among the functions that run",
     "Erfinv": "has a kernel for all XLA devices, in tensorflow/compiler/tf2xla/kernels/unary_ops.cc",
     "MatrixDiagPartV3": "MatrixDiagPart of other diagonals, too",
     "MatrixDiagV3": "MatrixDiag of other diagonals, too",
