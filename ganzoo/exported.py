@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ganzoo.data import pixels
 from ganzoo.errors import InputError
+from ganzoo.files import versions
 from ganzoo.noise import latents
 from ganzoo.sampling import sample_batches, samples
 from ganzoo.settings import explained
@@ -161,10 +162,8 @@ def version_folder(path: Path) -> Path | None:
     """Returns the SavedModel that `path` is, or the newest of its versions 1, 2, ...; None if there is none."""
     if tf.saved_model.contains_saved_model(os.fspath(path)):
         return path
-    entries = path.iterdir() if path.is_dir() else ()
-    versions = sorted((entry for entry in entries if entry.name.isdigit()), key=lambda entry: int(entry.name))
-    whole = (version for version in reversed(versions) if tf.saved_model.contains_saved_model(os.fspath(version)))
-    return next(whole, None)
+    found = reversed(versions(path).values()) if path.is_dir() else ()
+    return next((version for version in found if tf.saved_model.contains_saved_model(os.fspath(version))), None)
 
 
 def _manifest(folder: Path) -> Manifest | None:

@@ -25,6 +25,7 @@ __all__ = ["AsyncClient", "Client", "Metadata", "ServingError", "Signature", "Sp
 
 _NOT_YET = ("UNAVAILABLE", "NOT_FOUND", "DEADLINE_EXCEEDED")
 _POLL_SECONDS = 0.2
+_AT_ONCE = 4  # batches of one call that an AsyncClient asks for
 
 
 @dataclass(frozen=True)
@@ -261,10 +262,20 @@ class AsyncClient:
         self._known: Mapping[str, Signature] = {}
 
     async def sample(self, n: int, seed: int = 0, truncation: float = math.inf, first: int = 0) -> np.ndarray:
-        """Returns the images of `Client.sample`; all batches are asked for at once."""
-        asked = _columns(n, seed, truncation, first)
-        batches = await asyncio.gather(*(self.predict("sample", **columns) for columns in asked))
-        return np.concatenate([_only(batch) for batch in batches])[:n]
+        """Returns the images of `Client.sample`; a few batches are asked for at once."""
+        asked = list(_columns(n, seed, truncation, first))
+        few = asyncio.Semaphore(_AT_ONCE)  # the deadline of a request begins when it is sent
+
+        async def batch(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+            async with few:
+                return _only(await self.predict("sample", **columns))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                batches = [group.create_task(batch(columns)) for columns in asked]
+        except ExceptionGroup as failed:  # the first error ends the others
+            raise failed.exceptions[0] from None
+        return np.concatenate([each.result() for each in batches])[:n]
 
     async def predict(self, signature: str, /, **inputs: Any) -> dict[str, np.ndarray]:
         """Returns the outputs of any signature by name, as `Client.predict` does."""

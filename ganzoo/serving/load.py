@@ -103,7 +103,7 @@ def stand_in(folder: Path) -> Iterator[Served]:
     """
     name, (grpc_port, rest_port) = folder.resolve().parent.name, _free_ports(2)
     with tempfile.TemporaryDirectory() as base, tempfile.TemporaryFile("w+") as log:
-        (Path(base) / folder.name).symlink_to(folder.resolve())
+        (Path(base) / "1").symlink_to(folder.resolve())  # its own name need not be a number
         command = [sys.executable, "-c", "from ganzoo.cli import main; main()", "serve", f"--port={grpc_port}"]
         command += [f"--rest_api_port={rest_port}", f"--model_name={name}", f"--model_base_path={base}"]
         server = subprocess.Popen(command, stdout=log, stderr=log)

@@ -2,10 +2,11 @@
 
 A script for a process of its own: `python -P native.py FOLDER`, where FOLDER/task.json says
 
-    {"library": path of libtensorflow_cc, "model": SavedModel folder, "calls": [[tensor fetched, ...], ...],
+    {"library": path of libtensorflow_cc, "model": SavedModel folder,
+     "calls": [{"feeds": [tensor, ...], "fetches": [tensor, ...]}, ...],
      "guarded_from": the first call that may ask for too much memory, "seconds": that a call may take}
 
-and FOLDER/<i>.in.npz holds what call i feeds, by tensor name. A call that takes longer ends the process by SIGALRM:
+and FOLDER/<i>.in.npz holds what call i feeds, in order. A call that takes longer ends the process by SIGALRM:
 TensorFlow's own time-out waits for kernels, and a loop without end for ever.
 The answers are files in the same folder, each written when it is known, so that a crash loses none: ops.pb, an OpList
 of what the library knows; load.json once the model is loaded; <i>.out.npz with the tensors fetched, by position, or
@@ -222,14 +223,14 @@ def main(folder: Path) -> None:
         write(folder / "load.json", failure.said)
         return
     write(folder / "load.json", {"code": 0, "message": ""})
-    for number, fetches in enumerate(task["calls"]):
+    for number, call in enumerate(task["calls"]):
         if number == task["guarded_from"]:
             guard_memory()
-        with np.load(folder / f"{number}.in.npz", allow_pickle=False) as feeds:
-            given = dict(feeds)
+        with np.load(folder / f"{number}.in.npz", allow_pickle=False) as arrays:
+            given = dict(zip(call["feeds"], arrays.values(), strict=True))
         try:
             signal.setitimer(signal.ITIMER_REAL, task["seconds"])
-            answer = session.run(given, fetches)
+            answer = session.run(given, call["fetches"])
         except Failure as failure:
             write(folder / f"{number}.json", failure.said)
             continue

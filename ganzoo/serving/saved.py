@@ -14,10 +14,10 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, 
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from ganzoo.errors import InputError
+from ganzoo.files import version_number, versions
+from ganzoo.signatures import WHOLE
 
 INIT = {"__saved_model_init_op", "__saved_model_train_op"}  # entries of the signature map that are no signatures
-# Scalars `seed` and `n` in, n rows out: a convenience that batching on the server cannot take.
-WHOLE = {"generate", "generate_png"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Signature:
+class SavedSignature:
     """A signature by the names that clients use.
 
     Args:
@@ -63,7 +63,7 @@ class Signature:
     method: str
 
     @classmethod
-    def of(cls, name: str, definition: SignatureDef) -> "Signature":
+    def of(cls, name: str, definition: SignatureDef) -> "SavedSignature":
         """Returns what a SignatureDef says."""
         inputs, outputs = (
             {key: Place.of(info) for key, info in sorted(infos.items())}
@@ -104,10 +104,10 @@ class Saved:
     flaw: str | None = None
 
     @cached_property
-    def signatures(self) -> dict[str, Signature]:
+    def signatures(self) -> dict[str, SavedSignature]:
         """Returns name -> signature."""
         definitions = {} if self.meta is None else self.meta.signature_def
-        return {name: Signature.of(name, definitions[name]) for name in sorted(definitions) if name not in INIT}
+        return {name: SavedSignature.of(name, definitions[name]) for name in sorted(definitions) if name not in INIT}
 
     @cached_property
     def functions(self) -> dict[str, tuple[NodeDef, ...]]:
@@ -121,7 +121,7 @@ class Saved:
         for function, nodes in self.functions.items():
             yield from ((function, node) for node in nodes)
 
-    def reached(self, signature: Signature) -> Iterator[NodeDef]:
+    def reached(self, signature: SavedSignature) -> Iterator[NodeDef]:
         """Yields the nodes that a signature runs, those inside of functions too."""
         graph = {node.name: node for node in self.functions[""]}
         names, seen = [_operation(place.tensor) for place in signature.outputs.values()], set()
@@ -158,7 +158,7 @@ def open_saved(directory: str | os.PathLike) -> Saved:
     folder = _version(Path(os.path.abspath(directory)))
     try:
         saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Saved(folder, flaw="there is no saved_model.pb")
     except OSError as error:
         raise InputError(f"{str(folder)!r} cannot be read: {error.strerror}; give a folder that can be") from None
@@ -169,17 +169,6 @@ def open_saved(directory: str | os.PathLike) -> Saved:
     return Saved(folder, served[0] if served else None, tags, None if tags else "saved_model.pb holds no graph")
 
 
-def versions(directory: Path) -> list[Path]:
-    """Returns the folders that a server takes for versions of a model, the newest last."""
-    found = [path for path in directory.iterdir() if is_version(path) and path.is_dir()]
-    return sorted(found, key=lambda path: int(path.name))
-
-
-def is_version(path: Path) -> bool:
-    """Returns whether a folder's name is an integer."""
-    return path.name.isascii() and path.name.isdigit()
-
-
 def _version(path: Path) -> Path:
     try:
         if not path.is_dir():
@@ -187,10 +176,10 @@ def _version(path: Path) -> Path:
         if (path / "saved_model.pb").exists():
             return path
         if found := versions(path):
-            return found[-1]
+            return found[max(found)]
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}; give a folder that can be") from None
-    if is_version(path):
+    if version_number(path) is not None:
         return path
     raise InputError(
         f"{str(path)!r} holds no saved_model.pb and no versions 1, 2, ...; give the folder of an exported model, "

@@ -11,8 +11,10 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from ganzoo.files import version_number
 from ganzoo.serving.rules import Broken, NotApplicable, Rule, rule
-from ganzoo.serving.saved import Place, Saved, Signature, is_version, versions
+from ganzoo.serving.saved import Place, Saved, SavedSignature
+from ganzoo.serving.tensors import array_of
 from ganzoo.serving.warm_up import MOST_RECORDS, WARM_UP_FILE
 
 DEFAULT = "serving_default"
@@ -31,8 +33,14 @@ _STATE = re.compile(
     r"(Parameterized)?TruncatedNormal|Assign.*|Resource(Apply|Sparse|Scatter|Strided|CountUp).*|Scatter(?!Nd$).+|"
     r"Timestamp|(Stack|Queue|FIFOQueue|Barrier|Stage|Iterator|LookupTable(Insert|Remove)).*"
 )
+# Ops that reach out of the graph: to files, to the log, to the process itself.
+_OUTSIDE = re.compile(
+    r"(Read|Write)File|MatchingFiles|(Save|Restore|Print|Abort|Copy(Host)?|DebugIdentity)(V\d|Slice|Slices)?|ShardedFilename|"
+    r"MergeV2Checkpoints|.*Reader(V2)?|Reader.*|.*Summary(V2)?|Write.*Summary|(TextLine|TFRecord|FixedLengthRecord)Dataset.*"
+)
 LARGE = 1024  # bytes from which a constant may be a weight
 MARGIN = 0.1  # of the parameters' bytes: what else may lie beside them
+MOST_WARMUP_BYTES = 1 << 28  # of a tensor: what is larger stands in no sensible record
 
 RULES: list[Rule] = []
 
@@ -41,10 +49,13 @@ RULES: list[Rule] = []
 def layout(saved: Saved) -> Broken:
     """A version is <name>/<integer> with a whole saved_model.pb and variables."""
     where = str(saved.folder)
-    if not is_version(saved.folder):
-        yield where, f"the name {saved.folder.name!r} is no integer, so a server does not see it"
-    elif twins := [p.name for p in versions(saved.folder.parent) if int(p.name) == int(saved.folder.name)][1:]:
-        yield where, f"{twins[0]!r} is the same version once more"
+    number = version_number(saved.folder)
+    if number is None:
+        yield where, f"the name {saved.folder.name!r} is no integer of 64 bits, so a server does not see it"
+    else:
+        beside = sorted(path.name for path in saved.folder.parent.iterdir() if version_number(path) == number)
+        if twins := [name for name in beside if name != saved.folder.name]:
+            yield where, f"{twins[0]!r} is the same version once more"
     if saved.flaw:
         yield where, saved.flaw
     if saved.meta is None or not any(node.op == "VarHandleOp" for _, node in saved.nodes()):
@@ -174,6 +185,25 @@ def no_hidden_state(saved: Saved) -> Broken:
             yield signature.name, f"runs {', '.join(found)}"
 
 
+@rule(
+    RULES,
+    "let a bad row give some value (tf.where) in place of an assertion: in a merged batch it fails the others too",
+)
+def no_assertion(saved: Saved) -> Broken:
+    """No signature by row asserts anything."""
+    for signature in _by_row(saved):
+        if any(node.op == "Assert" for node in saved.reached(signature)):
+            yield signature.name, "runs an Assert"
+
+
+@rule(RULES, "leave it out of what is exported; a server computes, and may be asked by anybody")
+def no_side_effects(saved: Saved) -> Broken:
+    """No signature reads or writes files, or prints."""
+    for signature in _signatures(saved):
+        if found := sorted({node.op for node in saved.reached(signature) if _OUTSIDE.fullmatch(node.op)}):
+            yield signature.name, f"runs {', '.join(found)}"
+
+
 @rule(RULES, "keep the variables that the signatures read, once: ganzoo.export, or ExportArchive without track()")
 def weights_once(saved: Saved) -> Broken:
     """The weights are stored once, as variables that signatures read."""
@@ -280,7 +310,7 @@ def warmup_flaws(saved: Saved) -> Iterator[str | None]:
         yield str(error)
 
 
-def _request_flaw(request: PredictRequest, signatures: dict[str, Signature]) -> str | None:
+def _request_flaw(request: PredictRequest, signatures: dict[str, SavedSignature]) -> str | None:
     name = request.model_spec.signature_name or DEFAULT
     if name not in signatures:
         return f"asks for the signature {name!r}, of {sorted(signatures)}"
@@ -295,8 +325,8 @@ def _request_flaw(request: PredictRequest, signatures: dict[str, Signature]) -> 
         return f"asks {name!r} for {sorted(unknown)}, which gives {sorted(signature.outputs)}"
     for key, place in signature.inputs.items():
         try:
-            array = tf.make_ndarray(request.inputs[key])
-        except (TypeError, ValueError) as error:
+            array = array_of(request.inputs[key], MOST_WARMUP_BYTES)
+        except (KeyError, TypeError, ValueError) as error:
             return f"input {key!r} of {name!r} is no tensor ({_first_line(error)})"
         given = Place("", tf.as_dtype(request.inputs[key].dtype).name, tf.TensorShape(array.shape))
         if given.dtype != place.dtype or not given.shape.is_compatible_with(place.shape):
@@ -309,14 +339,14 @@ def _served(saved: Saved) -> None:
         raise NotApplicable("no graph with the tag 'serve' to look at")
 
 
-def _signatures(saved: Saved) -> list[Signature]:
+def _signatures(saved: Saved) -> list[SavedSignature]:
     _served(saved)
     if not saved.signatures:
         raise NotApplicable("no signatures")
     return list(saved.signatures.values())
 
 
-def _by_row(saved: Saved) -> list[Signature]:
+def _by_row(saved: Saved) -> list[SavedSignature]:
     found = [signature for signature in _signatures(saved) if not signature.whole]
     if not found:
         raise NotApplicable("no signature by row")
@@ -332,8 +362,12 @@ def _must_compile(function_or_node) -> bool:
 
 
 def _bytes(variable: NodeDef) -> int:
-    shape = tf.TensorShape(variable.attr["shape"].shape)
-    return (shape.num_elements() or 0) * tf.as_dtype(variable.attr["dtype"].type).size
+    """Returns the size of a variable; 0 where its node does not say it."""
+    try:
+        shape = tf.TensorShape(variable.attr["shape"].shape)
+        return (shape.num_elements() or 0) * tf.as_dtype(variable.attr["dtype"].type).size
+    except (KeyError, TypeError, ValueError):
+        return 0
 
 
 def _content(data: bytes) -> tuple[int, int]:

@@ -110,7 +110,7 @@ def array_of(proto: tensor_pb2.TensorProto, most_bytes: float = math.inf) -> np.
     if proto.tensor_content:
         if dtype is object or len(proto.tensor_content) != size * np.dtype(dtype).itemsize:
             raise ValueError(f"{len(proto.tensor_content)} bytes for a tensor of shape {shape}")
-        return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
+        return np.frombuffer(proto.tensor_content, dtype).reshape(shape).copy()  # bytes cannot be written to
     return _filled(_values(proto, dtype)[:size], dtype, size).reshape(shape)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import re
 import signal
@@ -21,14 +22,17 @@ from ganzoo.exported import INFO_FILE
 from ganzoo.serving import native
 from ganzoo.serving.reference import REFERENCE_FILE
 from ganzoo.serving.rules import NotApplicable
-from ganzoo.serving.saved import Place, Saved, Signature
-from ganzoo.serving.static_rules import DEFAULT, JSON_TYPES, warmup_flaws, warmup_requests
+from ganzoo.serving.saved import Place, Saved, SavedSignature
+from ganzoo.serving.static_rules import DEFAULT, JSON_TYPES, MOST_WARMUP_BYTES, warmup_flaws, warmup_requests
+from ganzoo.serving.tensors import array_of
 from ganzoo.serving.warm_up import MOST_RECORDS
 from ganzoo.signatures import MOST_GENERATED
 
 HUGE = 2**31 - 1
 CALL_SECONDS = 60
 BATCH = 3
+LARGER = 8  # rows: some layers see to a whole only from 4 rows on
+MOST_VALUES = 1 << 22  # of a row that is made up
 # Rows of the trial batch: as they are, in another order, and with all but the first replaced.
 ORDER, REPLACED = [2, 0, 1], [0, 3, 4]
 
@@ -46,7 +50,7 @@ class Call:
         message: Of the failure.
     """
 
-    signature: Signature
+    signature: SavedSignature
     inputs: dict[str, np.ndarray]
     what: str
     values: dict[str, np.ndarray] | None = None
@@ -59,10 +63,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Rows:
-    """The calls of a signature by row: a batch, the same again, permuted, with other rows, and rows alone."""
+    """The calls of a signature by row: a batch, the same again, with more rows, permuted, with others, rows alone."""
 
     batch: Call
     again: Call
+    larger: Call
     permuted: Call
     replaced: Call
     alone: list[Call]
@@ -108,7 +113,8 @@ class Trial:
     def ordinary(self) -> Iterator[Call]:
         """Yields the calls that must succeed, in order."""
         for each in self.rows.values():
-            yield from (each.batch, each.again, each.permuted, each.replaced, *each.alone, each.alone_again)
+            yield from (each.batch, each.again, each.larger, each.permuted, each.replaced)
+            yield from (*each.alone, each.alone_again)
         yield from itertools.chain.from_iterable(self.wholes.values())
         yield from [self.first] if self.first else []
         yield from (call for call, _ in self.references)
@@ -172,7 +178,7 @@ def _planned(saved: Saved) -> Trial:
     return trial
 
 
-def _obstacle(signature: Signature) -> str | None:
+def _obstacle(signature: SavedSignature) -> str | None:
     """Returns why a signature cannot be called with rows that are made up; None if it can."""
     for what, place in signature.places():
         if place.dtype not in JSON_TYPES or not place.tensor:
@@ -180,8 +186,11 @@ def _obstacle(signature: Signature) -> str | None:
     for name, place in signature.inputs.items():
         if place.dtype == "string":
             return f"input {name!r} is text"
-        if place.shape.rank is None or None in place.shape.as_list()[1:]:
+        row = [None] if place.shape.rank is None else place.shape.as_list()[1:]
+        if None in row:
             return f"input {name!r} is {place}: of what shape a row is cannot be known"
+        if min(row, default=0) < 0 or math.prod(row) > MOST_VALUES:
+            return f"input {name!r} is {place}: a row has a size below 0, or more than {MOST_VALUES} values"
     return None
 
 
@@ -199,8 +208,8 @@ def _made_up(name: str, place: Place, count: int) -> np.ndarray:
     return random.integers(0, high, shape).astype(place.dtype)
 
 
-def _row_calls(signature: Signature) -> Rows:
-    made = {name: _made_up(name, place, 5) for name, place in signature.inputs.items()}
+def _row_calls(signature: SavedSignature) -> Rows:
+    made = {name: _made_up(name, place, LARGER) for name, place in signature.inputs.items()}
 
     def call(rows: list[int], what: str) -> Call:
         return Call(signature, {name: array[rows] for name, array in made.items()}, what)
@@ -209,6 +218,7 @@ def _row_calls(signature: Signature) -> Rows:
     return Rows(
         call(batch, f"batch of {BATCH}"),
         call(batch, f"batch of {BATCH} again"),
+        call(list(range(LARGER)), f"batch of {LARGER}"),
         call(ORDER, "batch in another order"),
         call(REPLACED, "batch with other rows behind the first"),
         [call([row], f"row {row} alone") for row in batch],
@@ -216,7 +226,7 @@ def _row_calls(signature: Signature) -> Rows:
     )
 
 
-def _whole_call(signature: Signature, n: int | None) -> Call:
+def _whole_call(signature: SavedSignature, n: int | None) -> Call:
     """Returns a call with a number of rows, or with what is made up alone where the signature takes none."""
     inputs = {}
     for name, place in signature.inputs.items():
@@ -227,7 +237,7 @@ def _whole_call(signature: Signature, n: int | None) -> Call:
     return Call(signature, {**inputs, "n": np.array(n, signature.inputs["n"].dtype)}, f"n={n}")
 
 
-def _first_samples(signatures: dict[str, Signature]) -> Call | None:
+def _first_samples(signatures: dict[str, SavedSignature]) -> Call | None:
     """Returns the call of `sample` for what `generate` gives, if both are as ganzoo has them."""
     sample, generate = signatures.get("sample"), signatures.get("generate")
     if sample is None or generate is None or set(generate.inputs) != {"seed", "n"} or not generate.counted:
@@ -281,7 +291,7 @@ def _warmups(saved: Saved) -> list[Call]:
     for number, request in enumerate(itertools.islice(warmup_requests(saved), MOST_RECORDS)):
         signature = saved.signatures[request.model_spec.signature_name or DEFAULT]
         if signature.name not in {name for name, each in saved.signatures.items() if _obstacle(each)}:
-            inputs = {name: tf.make_ndarray(request.inputs[name]) for name in signature.inputs}
+            inputs = {name: array_of(request.inputs[name], MOST_WARMUP_BYTES) for name in signature.inputs}
             calls.append(Call(signature, inputs, f"warm-up record {number}"))
     return calls
 
@@ -290,12 +300,17 @@ def _run(trial: Trial, path: Path, folder: Path, timeout: float) -> None:
     """Makes the calls of a trial; what was not reached has no answer."""
     calls = trial.calls()
     for number, call in enumerate(calls):
-        feeds = {call.signature.inputs[name].tensor: array for name, array in call.inputs.items()}
-        np.savez(folder / f"{number}.in.npz", **feeds)
+        np.savez(folder / f"{number}.in.npz", *call.inputs.values())
     task = {
         "library": str(path),
         "model": str(trial.saved.folder),
-        "calls": [[place.tensor for place in call.signature.outputs.values()] for call in calls],
+        "calls": [
+            {
+                "feeds": [call.signature.inputs[name].tensor for name in call.inputs],
+                "fetches": [place.tensor for place in call.signature.outputs.values()],
+            }
+            for call in calls
+        ],
         "guarded_from": len(calls) - len(trial.limits) - bool(trial.after),
         "seconds": CALL_SECONDS,
     }

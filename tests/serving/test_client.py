@@ -556,6 +556,21 @@ def test_asynchronously(script):
         AsyncClient("http://h:1", "m")
 
 
+def test_many_batches_do_not_share_a_deadline(script):
+    """Twelve batches take three seconds where four are answered at once."""
+    script.delay = 1.0
+
+    async def ask(address):
+        async with AsyncClient(address, "m", timeout_seconds=2.5) as client:
+            return await client.sample(12 * 64, 3)
+
+    with over_grpc(script) as address:
+        np.testing.assert_array_equal(asyncio.run(ask(address)), pictures(3, range(12 * 64)))
+        script.refusal = (grpc.StatusCode.NOT_FOUND, "no such model")
+        with pytest.raises(ServingError, match="NOT_FOUND: no such model"):
+            asyncio.run(ask(address))
+
+
 VALUES = {
     "float32": [[1.5, -np.inf], [np.nan, 1e-45]],
     "float64": [1e300],

@@ -14,7 +14,7 @@ import pytest
 import ganzoo
 from ganzoo.errors import InputError, ServingError
 from ganzoo.exported import open_generator
-from ganzoo.serving import load
+from ganzoo.serving import Client, load
 
 ROOT = Path(__file__).parent.parent.parent
 SEEDS = 16
@@ -130,6 +130,13 @@ def test_a_server_that_does_not_start(written, monkeypatch):
         load.stand_in(written / models.NAME / "1"),
     ):
         pass
+
+
+@pytest.mark.long
+def test_a_model_whose_folder_is_no_number_is_served(written, tmp_path):
+    (tmp_path / "best").symlink_to(written / models.NAME / "1")
+    with load.stand_in(tmp_path / "best") as served, Client(served.grpc, served.model) as client:
+        assert client.metadata().version == 1
 
 
 def test_signature_and_keras_take_turns(generator, gans):

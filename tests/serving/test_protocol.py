@@ -465,6 +465,9 @@ REST_REFUSALS = {
         SAMPLE | {"instances": instances(1, seed=2**64)}, "", 400, "is not of expected type: int64"),
     "a text for a number": (
         SAMPLE | {"instances": instances(1, seed="1")}, "", 400, "is not of expected type: int64"),
+    "bytes for several inputs": (
+        SAMPLE | {"instances": [{"b64": "AA=="}]}, "", 400, "Type: Object is not of expected type: int64"),
+    "a number beyond double": ('{"instances": [1e400]}', "", 400, "JSON Parse error: Number too big to be stored in"),
     "null": (SAMPLE | {"instances": instances(1, truncation=None)}, "", 400, "is not of expected type: float"),
     "missing name in a row": (
         SAMPLE | {"instances": [{"seed": 1, "index": 2}]}, "", 400, "keys must be equal to: index,seed,truncation"),

@@ -99,8 +99,14 @@ def test_bytes_are_base64():
 
 
 def test_numbers_that_json_lacks_are_taken():
-    document = json_tensors.parse(b'{"instances": [NaN, Infinity, -Infinity]}')
-    assert_inputs(read(document, x=tf.float32), {"x": np.array([np.nan, np.inf, -np.inf], np.float32)})
+    document = json_tensors.parse(b'{"instances": [NaN, Infinity, -Infinity, Inf, -Inf]}')
+    assert_inputs(read(document, x=tf.float32), {"x": np.array([np.nan, *[np.inf, -np.inf] * 2], np.float32)})
+    assert json_tensors.parse(b'{"Inf": "a\\" Inf", "b": [Inf]}') == {"Inf": 'a" Inf', "b": [np.inf]}
+    assert "closing quotation mark" in parse_error(b'{"Inf": "' + b'\\"' * 100_000)  # in no more than linear time
+
+
+def test_of_equal_names_the_first_counts():
+    assert json_tensors.parse(b'{"a": {"b": 1, "b": 2}, "c": 3, "a": 4}') == {"a": {"b": 1}, "c": 3}
 
 
 @pytest.mark.parametrize(
@@ -170,6 +176,9 @@ def test_documents_that_do_not_fit():
     assert refused({"inputs": [1.0]}, **two).startswith("inputs is a plain value/list, but expecting an object")
     assert refused({"inputs": {"a": [1.0]}}, **two) == "Missing named input: b in 'inputs' object."
     assert refused({"instances": [{"a": 1.0}]}, **two).endswith("keys must be equal to: a,b")
+    text = refused({"instances": [{"b64": "AA=="}]}, **two)
+    assert text.startswith("Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: {")
+    assert text.endswith("} Type: Object is not of expected type: float")
     assert "does not have named input: c" in refused({"instances": [{"a": 1.0, "b": 1.0, "c": 1.0}]}, **two)
     assert refused({"instances": [{"a": 1.0, "b": 1.0}, 3]}, **two) == (
         "Expecting object but got list at item 1 of input list"
@@ -196,6 +205,8 @@ def test_documents_that_do_not_fit():
         (b"{} {}", "The document root must not be followed by other values. at offset: 3"),
         (b'{"a": "\xff"}', "Invalid encoding in string. at offset: 7"),
         (b'{"a": ' + b"9" * 5000 + b"}", "Number too big to be stored in double."),
+        (b'{"a": 1e400}', "Number too big to be stored in double."),
+        (b'{"a": -1e400}', "Number too big to be stored in double."),
         (b"[" * 100_000, "nested more than"),
     ],
 )

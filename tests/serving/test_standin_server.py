@@ -1,6 +1,8 @@
 """The development server from outside: what is bounded, what is refused, how it ends, a real export, its tool."""
 
 import base64
+import gc
+import gzip
 import json
 import os
 import re
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 import requests
 import tensorflow as tf
-from standins import Asking, together, write_halves
+from standins import Asking, eventually, together, write_halves
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -30,9 +32,11 @@ from tensorflow_serving.apis import (
 import ganzoo
 from ganzoo.errors import InputError
 from ganzoo.serving.standin import limits, rest
-from ganzoo.serving.standin.statuses import Refusal
+from ganzoo.serving.standin.statuses import Refusal, as_refusal
+from ganzoo.serving.tensors import array_of
 
 ROOT = Path(__file__).parent.parent.parent
+ENDLESS = 2**31 - 1  # steps of a loop
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +194,7 @@ def test_metadata(server):
         ("GET", "/v1/models/half:predict", 400, "Malformed request: GET /v1/models/half:predict"),
         ("GET", "/v1/models/half/versions/x", 400, "Malformed request: GET /v1/models/half/versions/x"),
         ("GET", "/v1/models/half/versions/99999999999999999999", 400, "Failed to convert version: 9"),
+        ("GET", f"/v1/models/half/versions/{'9' * 5000}", 400, "Failed to convert version: 9"),
         ("GET", "/v1/models", 400, "Missing model name in request."),
         ("GET", "/v2", 404, "Not found"),
         ("GET", "/../etc/passwd", 404, "Not found"),
@@ -207,8 +212,18 @@ def test_paths(server, method, path, status, said):
 
 
 def test_paths_are_read_as_the_server_does(server):
-    assert server.post({"instances": [1.0]}, "ha%6cf/versions/1:predict")[0] == 200
-    assert requests.post(f"{server.url}/V1/MODELS/half:PREDICT?x=1", json={"instances": [1.0]}).status_code == 200
+    row = {"instances": [1.0]}
+    assert server.post(row, "ha%6cf/versions/1:predict")[0] == 200
+    assert server.post(row, f"half/versions/{'0' * 5000}1:predict")[0] == 200
+    assert requests.post(f"{server.url}/V1/MODELS/half:predict", json=row).status_code == 200
+    for end in ("half:PREDICT", "half:predict?x=1"):
+        assert server.post(row, end) == (400, {"error": f"Malformed request: POST /v1/models/{end}"})
+    assert server.get("/v1/models/half?x=1") == (404, {"error": "Could not find any versions of model half?x=1"})
+    assert server.get("/v1/models/half/metadata?x=1")[0] == 400
+    assert "model_version_status" in server.get("/v1/models/half/METADATA")[1]
+    assert requests.get(f"{server.url}/?model=half").status_code == 200  # the page is no part of the protocol
+    whole = f"GET {server.url}/v1/models/half HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"  # a proxy's
+    assert raw(server, whole.encode(), shut=False).startswith(b"HTTP/1.1 200")
 
 
 # -- bounds
@@ -221,6 +236,59 @@ def test_a_body_that_is_too_large(server, monkeypatch):
         assert answer.status_code == 413
         assert "larger than 1000 bytes" in answer.json()["error"]
     assert server.post(b'{"instances": [1.0]' + b" " * 980 + b"}")[0] == 200
+
+
+def test_bodies_that_are_zipped(server, monkeypatch):
+    headers = {"Content-Encoding": "gzip"}
+    body = b'{"instances": [4.0]}'
+    assert server.post(gzip.compress(body), headers=headers) == (200, {"predictions": [4.0]})
+    assert server.post(body, headers=headers)[0] == 400
+    assert server.post(gzip.compress(body)[:-9], headers=headers)[0] == 400
+    monkeypatch.setattr(limits, "MESSAGE_BYTES", 1000)
+    bomb = gzip.compress(body + b" " * 100_000)
+    assert len(bomb) < 1000
+    status, document = server.post(bomb, headers=headers)
+    assert status == 413
+    assert "larger than 1000 bytes" in document["error"]
+
+
+@pytest.mark.parametrize("batches", [False, True])
+def test_refused_requests_are_not_kept(base, batches):
+    """Exceptions in a circle with a frame wait for the collector, and the frame's request with them."""
+    with Asking(base, enable_batching=batches) as server:
+
+        def refuse():
+            assert server.predict("positive", x=np.float32([-1]))[0] == "INVALID_ARGUMENT"
+            assert server.predict(x=np.float32([1]), z=np.float32([1]))[0] == "INVALID_ARGUMENT"
+            assert server.post({"signature_name": "positive", "instances": [-1.0]})[0] == 400
+            assert server.post({"instances": ["x"]})[0] == 400
+
+        refuse()
+        gc.collect()
+        gc.disable()
+        try:
+            refuse()
+            threading.Event().wait(0.1)  # for the threads to leave their frames
+            kept = [each for each in gc.get_objects() if isinstance(each, Refusal | predict_pb2.PredictRequest)]
+        finally:
+            gc.enable()
+        assert not kept
+
+
+def test_inputs_that_the_signature_lacks_are_not_unpacked(server, monkeypatch):
+    unpacked = []
+
+    def watched(proto, *bound):
+        unpacked.append(proto)
+        return array_of(proto, *bound)
+
+    monkeypatch.setattr("ganzoo.serving.standin.servable.array_of", watched)
+    large = tensor_pb2.TensorProto(dtype=1, tensor_shape={"dim": [{"size": limits.TENSOR_BYTES // 4}]})
+    code, text = server.predict(**{f"z{number}": large for number in range(8)})
+    assert (code, text[:37]) == ("INVALID_ARGUMENT", "input size does not match signature: ")
+    assert not unpacked
+    a = tensor_pb2.TensorProto(dtype=9, tensor_shape={"dim": [{"size": limits.TENSOR_BYTES // 8}]})
+    assert server.predict("two", a=a, b=large) == ("INVALID_ARGUMENT", "tensor parsing error: b")  # together too much
 
 
 def test_a_message_that_is_too_large(server):
@@ -290,13 +358,38 @@ def test_clients_that_never_say_all(base, monkeypatch):
         assert b"did not arrive within" in answer
 
 
+def test_a_client_that_does_not_read(base, monkeypatch):
+    monkeypatch.setattr(limits, "HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(rest, "_page", lambda: rest.Response(b"x" * (64 << 20)))
+    with Asking(base) as server, socket.create_connection(("127.0.0.1", server.server.rest_port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        connections = server.server._rest._server.server_state.connections
+        eventually(lambda: connections)
+        eventually(lambda: not connections)
+
+
+def test_connections_are_bounded(base, monkeypatch):
+    monkeypatch.setattr(limits, "CONNECTIONS", 2)
+    with Asking(base) as server:
+        idle = [socket.create_connection(("127.0.0.1", server.server.rest_port)) for _ in range(2)]
+        answer = raw(server, b"", shut=False)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert "too many connections" in json.loads(answer.split(b"\r\n\r\n")[1])["error"]
+        for connection in idle:
+            connection.close()
+        eventually(lambda: raw(server, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 200"))
+
+
 def test_a_request_that_takes_too_long(base):
-    with Asking(base, rest_api_timeout_in_ms=300) as server:
-        assert server.post({"signature_name": "slow", "instances": [200_000]}) == (
+    with Asking(base, rest_api_timeout_in_ms=1500) as server:
+        assert server.post({"signature_name": "slow", "instances": [ENDLESS]}) == (
             504, {"error": "Timed out waiting for notification"}
         )  # fmt: skip
-        assert server.post({"instances": [4.0]})[0] == 200
-        assert server.predict("slow", n=np.int32([200_000]), timeout=0.2)[0] == "DEADLINE_EXCEEDED"
+        assert server.predict("slow", n=np.int32([ENDLESS]), timeout=0.2)[0] == "DEADLINE_EXCEEDED"
+        (version,) = server.server._models.available()["half"]
+        eventually(lambda: not version.requests)  # what nobody waits for is given up: no thread stays with it
+        assert server.y() == 2
 
 
 def test_other_sites_are_kept_out(server):
@@ -385,10 +478,43 @@ def test_ports(base):
         Asking()
 
 
+def test_settings_that_contradict_each_other(base, tmp_path):
+    for settings, said in (
+        ({"model_config_file": tmp_path / "c"}, "both say what is served; give one"),
+        ({"model_config_file_poll_wait_seconds": 1}, "without model_config_file"),
+        ({"enable_per_model_batching_parameters": True}, "without enable_batching"),
+    ):
+        with pytest.raises(InputError, match=said):
+            Asking(base, **settings)
+
+
+def test_bad_input_is_told_as_such():
+    failure = as_refusal(InputError("x is 3; give 4"))
+    assert (failure.code, failure.text) == (grpc.StatusCode.INVALID_ARGUMENT, "x is 3; give 4")
+
+
 def test_the_extra_is_named_where_it_is_missing(base, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else object())
     with pytest.raises(InputError, match=r"needs uvicorn, which is not installed: pip install ganzoo\[serving\]"):
         Asking(base)
+
+
+def test_stop_does_not_wait_for_a_graph_without_end(base):
+    with Asking(base) as server:
+        request = predict_pb2.PredictRequest(model_spec={"name": "half", "signature_name": "slow"})
+        request.inputs["n"].CopyFrom(tf.make_tensor_proto(np.int32([ENDLESS])))
+        answer = server.stub.Predict.future(request, timeout=15)  # after that the graph ends, and this process may
+        (version,) = server.server._models.available()["half"]
+        eventually(lambda: version.requests)
+        server.server.stop(0.5)
+        assert version.requests
+        assert answer.exception().code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
+
+
+def test_a_server_that_ends_is_unavailable(base):
+    with Asking(base) as server:
+        server.server._grpc._ends.set()
+        assert server.y() == ("UNAVAILABLE", "this development server ends")
 
 
 # -- the page
@@ -397,11 +523,14 @@ def test_the_extra_is_named_where_it_is_missing(base, monkeypatch):
 def test_models_for_the_page(tmp_path):
     folder = write_halves(tmp_path, 4)
     (folder / "assets.extra/scores").mkdir(parents=True)
-    (folder / "assets.extra/ganzoo.json").write_text('{"variant": "dcgan"}')
-    (folder / "assets.extra/scores/last.json").write_text('{"fid": 1.5, "bad": NaN}')
-    (tmp_path / "4.fid.json").write_text('{"fid": 2}')
-    (tmp_path / "3.fid.json").write_text('{"fid": 3}')
-    (tmp_path / "4.broken.json").write_text("{")
+    manifest = folder / "assets.extra/ganzoo.json"
+    manifest.write_text('{"variant": "dcgan", "image_shape": [8, 8, 1]}')
+    record = '{"scores": [{"metric": "fid", "value": %s}]}'
+    (folder / "assets.extra/scores/last.json").write_text(record % "NaN")
+    (tmp_path / "4.fid.json").write_text(record % "2")
+    (tmp_path / "3.fid.json").write_text(record % "3")
+    for number, other in enumerate(("{", "[1]", '{"note": "x"}', '{"scores": [1]}', '{"scores": {"fid": 1}}', "null")):
+        (tmp_path / f"4.other{number}.json").write_text(other)
     with Asking(tmp_path) as server:
         status, document = server.get("/ganzoo/models")
         assert status == 200
@@ -410,11 +539,14 @@ def test_models_for_the_page(tmp_path):
                 "name": "half",
                 "version": 4,
                 "versions": [4],
-                "manifest": {"variant": "dcgan"},
+                "manifest": {"variant": "dcgan", "image_shape": [8, 8, 1]},
                 "signatures": ["echo", "longer", "narrow", "positive", "scalar", "serving_default", "slow", "two"],
-                "scores": [{"fid": 1.5, "bad": None}, {"fid": 2}],
+                "scores": [{"scores": [{"metric": "fid", "value": value}]} for value in (None, 2)],
             }
         ]  # fmt: skip
+        for other in ('{"variant": "dcgan"}', "[]", "3"):
+            manifest.write_text(other)
+            assert server.get("/ganzoo/models")[1][0]["manifest"] is None
 
 
 def test_the_page(server, tmp_path, monkeypatch):
@@ -518,6 +650,24 @@ def test_the_tool_answers_what_is_in_work_before_it_ends(base, number):
         assert "Traceback" not in errors + rest_of_output
         with pytest.raises(requests.ConnectionError):
             requests.get(url)
+
+
+@pytest.mark.long
+def test_the_tool_ends_at_once_if_told_twice(base):
+    with Tool(f"--model_base_path={base}", "--model_name=half") as tool:
+        (grpc_port, _) = (int(found) for found in re.findall(r"127\.0\.0\.1:(\d+)", tool.lines_to("ready")[0]))
+        request = predict_pb2.PredictRequest(model_spec={"name": "half", "signature_name": "slow"})
+        request.inputs["n"].CopyFrom(tf.make_tensor_proto(np.int32([ENDLESS])))
+        with grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel:
+            answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(request)
+            threading.Event().wait(1)
+            tool.process.send_signal(signal.SIGTERM)
+            tool.lines_to("ends: answers what is in work")
+            assert tool.process.poll() is None
+            code, _, errors = tool.end(signal.SIGTERM)
+            assert code == 1
+            assert "Traceback" not in errors
+            assert answer.exception(30)
 
 
 @pytest.mark.long

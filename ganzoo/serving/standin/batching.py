@@ -185,13 +185,14 @@ class Batching:
             self.queues.append(queue)
         return queue
 
-    def stop(self) -> None:
-        """Ends the threads; nothing may wait any more."""
+    def stop(self, seconds: float) -> None:
+        """Ends the threads, which may take `seconds`; nothing may wait any more."""
+        end = time.monotonic() + seconds
         with self.changed:
             self._stopped = True
             self.changed.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         while True:
@@ -204,6 +205,7 @@ class Batching:
                     return
             queue, batch = ready
             queue.process(batch.tasks)
+            del ready, queue, batch  # or the thread keeps the requests as long as it waits
 
     def _next(self) -> "tuple[Batches, _Batch] | None":
         """Returns a batch that shall run now and its queue, which goes to the end of the line."""
@@ -246,6 +248,9 @@ class Batches:
         with self._batching.changed:
             self._enqueue(tasks)
             self._batching.changed.notify_all()
+        for task in tasks:
+            if failure := task.answer.exception():
+                raise failure.bare  # `failure`, raised here, would be in a circle with its task
         answers = [task.answer.result() for task in tasks]
         return answers[0] if len(answers) == 1 else [np.concatenate(values) for values in zip(*answers, strict=True)]
 
@@ -287,7 +292,7 @@ class Batches:
                 for task in tasks:
                     self.process([task])
             else:
-                tasks[0].answer.set_exception(as_refusal(error))
+                tasks[0].answer.set_exception(as_refusal(error).bare)
             return
         for task, answer in zip(tasks, answers, strict=True):
             task.answer.set_result(answer)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import functools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -20,6 +21,8 @@ from ganzoo.serving.standin.statuses import Refusal, invalid, unimplemented
 Form = Literal["row", "column"]
 Inputs = Mapping[str, meta_graph_pb2.TensorInfo]
 
+# A string, to be left alone, or the other word for infinity that TensorFlow Serving's parser knows.
+_SHORT_INFINITY = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|Inf(?!inity)', re.S)
 _PARSE_ERRORS = {
     "Expecting value": "Invalid value.",
     "Expecting property name enclosed in double quotes": "Missing a name for object member.",
@@ -55,17 +58,35 @@ def parse(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise invalid(f"JSON Parse error: Invalid encoding in string. at offset: {error.start}") from None
+    if re.search("Inf(?!inity)", text):
+        text = _SHORT_INFINITY.sub(lambda found: found[1] or "Infinity", text)
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_float=_finite, object_pairs_hook=_first_wins)
     except json.JSONDecodeError as error:
         raise invalid(f"JSON Parse error: {_parse_error(text, error)} at offset: {error.pos}") from None
     except RecursionError:
         raise invalid(f"JSON Parse error: nested more than {limits.DEPTH} levels deep") from None
-    except ValueError:  # an integer of more digits than Python converts
+    except ValueError:  # `_finite`, or an integer of more digits than Python converts
         raise invalid("JSON Parse error: Number too big to be stored in double.") from None
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {_shown(document)} Is not object")
     return document
+
+
+def _finite(digits: str) -> float:
+    """Returns a number; raises ValueError if it is too large for one."""
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(digits)
+    return value
+
+
+def _first_wins(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns a JSON object; of members of the same name the first one counts, as where one is searched for."""
+    found = dict(members)
+    if len(found) < len(members):
+        found.update(reversed(members))
+    return found
 
 
 def _parse_error(text: str, error: json.JSONDecodeError) -> str:
@@ -137,7 +158,7 @@ def _from_rows(rows: list, inputs: Inputs) -> dict[str, np.ndarray]:
         for number, row in enumerate(rows):
             if _is_named(row):
                 raise invalid(f"Expecting value/list but got object at item {number} of input list")
-        (name,) = inputs
+        name = min(inputs)  # one object of bytes may come for several inputs: the first is wrong, or the others missing
         return {name: _stacked(rows, inputs[name].dtype, "")}
     names = set(inputs)
     for number, row in enumerate(rows):

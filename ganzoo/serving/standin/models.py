@@ -12,6 +12,7 @@ import grpc
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from ganzoo.files import versions
 from ganzoo.serving.standin.servable import Servable
 from ganzoo.serving.standin.statuses import (
     Refusal,
@@ -117,8 +118,9 @@ class Models:
         if self._poll_seconds > 0:
             self.every(self._poll_seconds, self.look)
 
-    def stop(self) -> None:
-        """Waits for the requests in work, then unloads everything."""
+    def stop(self, seconds: float) -> None:
+        """Waits for the requests in work, then unloads everything; what takes longer than `seconds` is left behind."""
+        end = time.monotonic() + seconds
         self._stopped.set()
         with self._changed:
             for model in self._models.values():
@@ -126,9 +128,9 @@ class Models:
                     version.wanted = False
                 self._retire(model)
             self._changed.notify_all()
-        while self._threads:
+        while self._threads and time.monotonic() < end:
             for thread in list(self._threads):
-                thread.join()
+                thread.join(max(0.0, end - time.monotonic()))
 
     def configure(self, config: Config) -> None:
         """Serves the models of `config` and no others; returns when each new one has a version that answers.
@@ -271,7 +273,7 @@ class Models:
         if not config.base_path:
             return {}
         try:
-            folders = version_folders(Path(config.base_path))
+            folders = versions(Path(config.base_path))
         except OSError as error:
             self._complain(config.name, f"{config.base_path!r} cannot be read: {error.strerror}")
             return None
@@ -330,7 +332,7 @@ class Models:
         self._set(version, State.END)
 
     def _failed(self, version: Version, error: Refusal, attempt: int) -> None:
-        version.error = error
+        version.error = error.bare
         left = self._load_retries - attempt
         then = f"tries again in {max(0, self._retry_seconds):.0f} s, {left} more" if left else "gives up"
         _log.warning("%s cannot be loaded (%s); %s", version, error.described, then)
@@ -405,16 +407,6 @@ class Models:
         thread.start()
 
 
-def version_folders(base: Path) -> dict[int, Path]:
-    """Returns the folders in a base path whose whole name is an integer, by version; of equal ones the last by name.
-
-    Raises:
-        OSError: If the base path cannot be read.
-    """
-    names = sorted(path.name for path in base.iterdir())
-    return {int(name): base / name for name in names if name.isascii() and name.isdigit() and int(name) < 1 << 63}
-
-
 def _may_load_again(version: Version) -> bool:
     """Returns whether a version that is wanted was unloaded, or failed and was away since."""
     return version.state == State.END and (version.error is None or version.gone)
@@ -423,7 +415,7 @@ def _may_load_again(version: Version) -> bool:
 def _require_versions(config: ModelConfig) -> None:
     """Raises Refusal if a base path has nothing to load; a real server would wait for it without a word."""
     try:
-        if version_folders(Path(config.base_path)):
+        if versions(Path(config.base_path)):
             return
         reason = "has no version in it (a folder 1, 2, ...)"
     except OSError as error:

@@ -11,7 +11,7 @@ from tensorflow_serving.apis import (
 )
 
 from ganzoo.serving.standin.models import Models
-from ganzoo.serving.standin.servable import DEFAULT_SIGNATURE, inputs_of
+from ganzoo.serving.standin.servable import DEFAULT_SIGNATURE
 from ganzoo.serving.standin.statuses import invalid
 from ganzoo.serving.tensors import proto_of
 
@@ -35,8 +35,9 @@ def predict(
     _require_spec(request)
     with models.serving(request.model_spec) as version:
         signature = version.servable.signature(request.model_spec.signature_name)
-        inputs = inputs_of(request)
-        outputs = version.servable.predict(request.model_spec.signature_name, inputs, request.output_filter, seconds)
+        outputs = version.servable.predict(
+            request.model_spec.signature_name, request.inputs, request.output_filter, seconds
+        )
     response = predict_pb2.PredictResponse()
     response.model_spec.name = request.model_spec.name
     response.model_spec.signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE

@@ -75,15 +75,22 @@ class Server:
         enable_serialization_as_tensor_content: bool = False,
     ):
         _require_possible(port, rest_api_port, rest_api_timeout_in_ms, rest_api_num_threads, max_num_load_retries)
+        poll, per_model = model_config_file_poll_wait_seconds, enable_per_model_batching_parameters
+        _require_beside(model_config_file=model_config_file, model_config_file_poll_wait_seconds=poll)
+        _require_beside(enable_batching=enable_batching, batching_parameters_file=batching_parameters_file)
+        _require_beside(enable_batching=enable_batching, enable_per_model_batching_parameters=per_model)
         if rest_api_port:
             _require_extra()
         self._config_file = model_config_file
-        self._config_poll_seconds = model_config_file_poll_wait_seconds
+        self._config_poll_seconds = poll
         if model_config_file:
+            if model_base_path:
+                both = f"model_base_path {str(model_base_path)!r} and model_config_file {str(model_config_file)!r}"
+                raise InputError(f"{both} both say what is served; give one")
             self._config = read_config(model_config_file)
         else:
             self._config = _single_model(model_name, model_base_path)
-        self._warm_up, self._per_model = enable_model_warmup, enable_per_model_batching_parameters
+        self._warm_up, self._per_model = enable_model_warmup, per_model
         self._models = Models(
             self._loaded,
             poll_seconds=file_system_poll_wait_seconds,
@@ -154,9 +161,9 @@ class Server:
             self._rest.stop(max(0.0, deadline - time.monotonic()))
         if ended:
             ended.wait()
-        self._models.stop()
+        self._models.stop(max(1.0, deadline - time.monotonic()))  # to unload takes a moment
         if self._batching:
-            self._batching.stop()
+            self._batching.stop(max(0.0, deadline - time.monotonic()))
 
     def _open_ports(self) -> None:
         port, rest_port = self._ports
@@ -231,8 +238,6 @@ def _single_model(name: str, base_path: str | os.PathLike | None) -> Config:
 
 def _parameters(enabled: bool, path: str | os.PathLike | None) -> batching.Parameters | None:
     if not enabled:
-        if path:
-            raise InputError(f"batching_parameters_file is {str(path)!r} without enable_batching; set that, too")
         return None
     return batching.read_parameters(path) if path else batching.Parameters()
 
@@ -259,6 +264,13 @@ def _require_possible(port: int, rest_port: int, milliseconds: int, threads: int
         raise InputError(f"rest_api_num_threads is {threads}; it must be at least 1")
     if retries < 0:
         raise InputError(f"max_num_load_retries is {retries}; it must be at least 0")
+
+
+def _require_beside(**values: object) -> None:
+    """Raises InputError if the second of two arguments is set, which says more of the first, and the first is not."""
+    (first, given), (second, value) = values.items()
+    if value and not given:
+        raise InputError(f"{second} is {str(value)!r} without {first}; set that, too")
 
 
 def _cure(error: Refusal) -> str:

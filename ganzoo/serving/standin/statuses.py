@@ -3,6 +3,8 @@
 import grpc
 import tensorflow as tf
 
+from ganzoo.errors import InputError
+
 _HTTP = {
     grpc.StatusCode.OK: 200,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -41,6 +43,11 @@ class Refusal(Exception):
     def number(self) -> int:
         """The code as a number of `google.rpc.Code`."""
         return self.code.value[0]
+
+    @property
+    def bare(self) -> "Refusal":
+        """The same, to be kept: without the frames that it went through and what is in them."""
+        return Refusal(self.code, self.text, self.http)
 
     @property
     def described(self) -> str:
@@ -82,6 +89,8 @@ def as_refusal(error: Exception) -> Refusal:
     """Returns what a client is told of an exception: TensorFlow's code and text, or INTERNAL."""
     if isinstance(error, Refusal):
         return error
+    if isinstance(error, InputError):
+        return invalid(str(error))
     if isinstance(error, tf.errors.OpError):
         return Refusal(_BY_NUMBER.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message or "")
     return Refusal(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
