@@ -1,7 +1,9 @@
 """Measures what docs/distributed.md says of replicas: how far weights part from one process's, what it costs.
 
-tools/measure_distributed.py parted     two workers and one process, the same recipe: weights after 1, 50 and 200 rounds
-                                        of the digits recipe with synchronized batch norm, and FID after the last
+tools/measure_distributed.py parted     two workers and one process: weights, and FID, after 1, 50 and 200 rounds of the
+                                        digits recipe with synchronized batch norm. Beside that one process whose
+                                        kernels round otherwise (oneDNN off): how far rounding alone parts them. Then
+                                        the same with an epsilon of 1e-4 in Adam, which takes no steps by rounding.
 tools/measure_distributed.py seconds    seconds a round at the same global batch, in turns: one process, two replicas of
                                         one process on logical CPUs, two workers
 """
@@ -21,7 +23,8 @@ TOOLS = Path(__file__).parent
 RECIPE = "dual_d_selu_digits"
 CHANGES = ("gan.networks.generator.synchronized=true", "train.watch_steps=0")
 LENGTHS = (1, 50, 200)  # rounds
-COMMANDS = {"one": [str(TOOLS / "train.py")], "two": [str(TOOLS / "launch_local.py"), "--workers=2", "--"]}
+ALONE = [str(TOOLS / "train.py")]
+COMMANDS = {"one": ALONE, "two": [str(TOOLS / "launch_local.py"), "--workers=2", "--"], "otherwise": ALONE}
 ROUNDS, REPEATS = 30, 5
 
 
@@ -30,17 +33,18 @@ def changed(*more: str) -> list[str]:
     return [f"--set={change}" for change in (*CHANGES, *more)]
 
 
-def trained(name: str, folder: Path, steps: int) -> Path:
+def trained(name: str, folder: Path, steps: int, changes: tuple[str, ...]) -> Path:
     """Returns the folder of a run of so many rounds, with one checkpoint at its end."""
-    lengths = changed(f"train.steps={steps}", f"train.checkpoint_steps={steps}")
+    lengths = changed(f"train.steps={steps}", f"train.checkpoint_steps={steps}", *changes)
     flags = [f"--recipe={RECIPE}", f"--model_dir={folder}", *lengths]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([sys.executable, *COMMANDS[name], *flags], check=True, **quiet)
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0" if name == "otherwise" else "1"}
+    subprocess.run([sys.executable, *COMMANDS[name], *flags], check=True, env=environment, **quiet)
     return folder
 
 
-def parted() -> dict[int, dict[str, float]]:
-    """Returns rounds -> the largest difference of a weight, the largest that one moved, and FID of both."""
+def parted(changes: tuple[str, ...] = ()) -> dict[int, dict[str, float]]:
+    """Returns rounds -> the largest difference of a weight from one process's, the largest that one moved, and FID."""
     import numpy as np
 
     import ganzoo
@@ -48,18 +52,25 @@ def parted() -> dict[int, dict[str, float]]:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for steps in LENGTHS:
-            runs = {name: trained(name, Path(folder) / f"{name}{steps}", steps) for name in COMMANDS}
+            runs = {name: trained(name, Path(folder) / f"{name}{steps}", steps, changes) for name in COMMANDS}
             games = {name: ganzoo.restored(run)[0] for name, run in runs.items()}
-            start = ganzoo.build(ganzoo.load_recipe(RECIPE, CHANGES), image_shape=games["one"].image_shape)
-            one, two, first = ([w.numpy() for w in gan.trainable_weights] for gan in (*games.values(), start))
+            shape = games["one"].image_shape
+            games["start"] = ganzoo.build(ganzoo.load_recipe(RECIPE, CHANGES), image_shape=shape)
+            weights = {name: [w.numpy() for w in gan.trainable_weights] for name, gan in games.items()}
             found[steps] = {
-                "difference": max(float(np.abs(a - b).max()) for a, b in zip(one, two, strict=True)),
-                "moved": max(float(np.abs(a - b).max()) for a, b in zip(one, first, strict=True)),
+                f"one_{name}": max(float(np.abs(a - b).max()) for a, b in zip(weights["one"], theirs, strict=True))
+                for name, theirs in weights.items()
+                if name != "one"
             }
-            for name, gan in games.items():
-                record = ganzoo.evaluate(gan, "digits", samples=1_000, metrics=("fid",))
+            for name in COMMANDS:
+                record = ganzoo.evaluate(games[name], "digits", samples=1_000, metrics=("fid",))
                 found[steps][f"fid_{name}"] = record.scores[0].value
     return found
+
+
+def both() -> dict[str, dict]:
+    """Returns what `parted` does of the recipe as it is, and with the larger epsilon."""
+    return {"recipe": parted(), "epsilon": parted(("optimizer.epsilon=1e-4",))}
 
 
 def seconds_a_round(how: str) -> float:
@@ -115,6 +126,6 @@ if __name__ == "__main__":
     if asked in ("one", "mirrored", "two"):
         print(seconds_a_round(asked))
     elif asked in ("parted", "seconds"):
-        print(json.dumps({"parted": parted, "seconds": seconds}[asked](), indent=1))
+        print(json.dumps({"parted": both, "seconds": seconds}[asked](), indent=1))
     else:
         sys.exit(__doc__)
