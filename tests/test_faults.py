@@ -396,3 +396,59 @@ def test_killed_run_holds_no_folder(in_process, tmp_path):
     for _ in range(2):
         with locked(tmp_path):
             assert (tmp_path / ".lock").read_text() == f"process {os.getpid()} on {socket.gethostname()}"
+
+
+# On several replicas, and compiled.
+
+
+def faults_of_one_replica():
+    """Returns what fails, by name, and whether the loss says so, where one of two replicas has a gradient of NaN."""
+    cpus = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    from conftest import build_tiny, examples
+
+    from ganzoo.distribution import replica_id
+
+    cls = variant("dcgan")
+    terms = cls.generator_terms
+
+    def broken(self, real, fake, noise):
+        value = terms(self, real, fake, noise)["adversarial"]
+        slope = tf.where(tf.equal(replica_id(), 1), float("nan"), 1.0)
+        return {"adversarial": tf.custom_gradient(lambda x: (x, lambda upstream: upstream * slope))(value)}
+
+    cls.generator_terms = broken
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        gan = build_tiny("dcgan", image_shape=(2,))
+    seen = []
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
+    gan.fit(examples(8, (2,)), batch_size=8, verbose=0, callbacks=[watch])
+    return gan.faults.names(), bool(np.isnan(seen[0]))
+
+
+@pytest.mark.long
+def test_fault_of_one_replica_is_seen_by_all(in_process):
+    assert in_process("test_faults", "faults_of_one_replica") == [["generator/gradient"], True]
+
+
+def faults_when_compiled():
+    """Returns whether XLA compiled the round, and what failed in it."""
+    from conftest import build_tiny, examples
+
+    cls = variant("dcgan")
+    terms = cls.generator_terms
+
+    def broken(self, real, fake, noise):
+        value = terms(self, real, fake, noise)["adversarial"]
+        return {"adversarial": tf.custom_gradient(lambda x: (x, lambda upstream: upstream * float("nan")))(value)}
+
+    cls.generator_terms = broken
+    gan = build_tiny("dcgan", image_shape=(2,))
+    gan.compile(jit_compile=True)
+    logs = gan.train_on_batch(examples(8, (2,)), return_dict=True)
+    return gan.jit_compile, gan.faults.names(), bool(np.isnan(logs["loss"]))
+
+
+@pytest.mark.long
+def test_fault_is_seen_when_compiled(in_process):
+    assert in_process("test_faults", "faults_when_compiled") == [True, ["generator/gradient"], True]
