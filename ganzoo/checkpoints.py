@@ -12,7 +12,8 @@ import tensorflow as tf
 from ganzoo.errors import InputError
 from ganzoo.gan import GAN
 
-# TensorFlow's own checksums are for the values of tensors; `sha256sum -c` reads this file, too.
+# TensorFlow has checksums, too, but not of every byte, and looks at them when weights are changing already.
+# `sha256sum -c` reads this file.
 SUMS_FILE = "SHA256SUMS"
 INTERRUPTED = "interrupted"  # in the folder of checkpoints: the one of a run that was told to end between two
 

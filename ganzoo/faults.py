@@ -1,5 +1,6 @@
 """Numbers that are none: found inside a round, on any replica, and named outside of it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -29,19 +30,21 @@ class Faults(keras.metrics.Metric):
     def update_state(self, values: Mapping[str, tf.Tensor]) -> None:
         """Takes the scalars of one update by name; of those that are left out nothing is known."""
         zero = tf.zeros([])
-        scalars = tf.stack([tf.cast(values.get(name, zero), tf.float32) for name in self.sources])
-        # One replica's addend of a gradient breaks the weights of all.
-        (broken,) = summed([1.0 - tf.cast(tf.math.is_finite(scalars), tf.float32)])
-        earlier = tf.reduce_max(self.seen.value)
-        self.seen.assign(tf.where(earlier > 0, self.seen.value, broken))
+        # What one replica adds to a gradient breaks the weights of all.
+        (scalars,) = summed([tf.stack([tf.cast(values.get(name, zero), tf.float32) for name in self.sources])])
+        # Sums of what was finite are of no interest: they stay finite, and the first that is not stays so.
+        self.seen.assign_add(tf.where(self.well(), scalars, 0.0))
+
+    def well(self) -> tf.Tensor:
+        return tf.math.is_finite(tf.reduce_sum(self.seen.value))
 
     def result(self) -> tf.Tensor:
         """Returns 0.0 while all is well, then NaN."""
-        return tf.where(tf.reduce_max(self.seen.value) > 0, float("nan"), 0.0)
+        return tf.where(self.well(), 0.0, float("nan"))
 
     def names(self) -> list[str]:
         """Returns the sources that failed, the first one first; none while all is well."""
-        return [name for name, seen in zip(self.sources, self.seen.numpy(), strict=True) if seen]
+        return [name for name, seen in zip(self.sources, self.seen.numpy(), strict=True) if not math.isfinite(seen)]
 
 
 def total(gradients: Sequence[tf.Tensor | None], optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
@@ -49,7 +52,7 @@ def total(gradients: Sequence[tf.Tensor | None], optimizer: keras.optimizers.Opt
 
     Under loss scaling, which skips such an update and halves the scale, only when there is nothing left to halve.
     """
-    found = tf.add_n([tf.zeros([]), *(tf.cast(tf.reduce_sum(g), tf.float32) for g in gradients if g is not None)])
+    found = tf.add_n([tf.cast(tf.reduce_sum(g), tf.float32) for g in gradients if g is not None] or [tf.zeros([])])
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return tf.where(optimizer.dynamic_scale.value > 1.0, 0.0, found)
     return found

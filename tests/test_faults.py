@@ -5,7 +5,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
 
 import keras
 import numpy as np
@@ -13,9 +15,11 @@ import pytest
 import tensorflow as tf
 
 import ganzoo
+from ganzoo import training
 from ganzoo.checkpoints import SUMS_FILE, Checkpoints, restore_newest
 from ganzoo.errors import Diverged, InputError
 from ganzoo.files import locked
+from ganzoo.registry import variant
 
 RECIPE = """
 variant = "dcgan"
@@ -98,22 +102,58 @@ def raise_signal(step, number):
 # Told to end.
 
 
-def test_signals_end_a_run_after_the_round_and_the_same_command_goes_on(recipe, straight, tmp_path, state):
-    """Inside of an epoch, twice in the same one, and at an epoch's end."""
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param([(6, "SIGTERM")], id="inside an epoch"),
+        pytest.param([(6, "SIGTERM"), (7, "SIGINT"), (12, "SIGTERM")], id="twice in it", marks=pytest.mark.long),
+    ],
+)
+def test_signals_end_a_run_after_the_round_and_the_same_command_goes_on(cuts, recipe, straight, tmp_path, state):
+    """Inside of an epoch there is a checkpoint of its own; at the end of one, step 12, there is one anyway."""
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     run = tmp_path / "run"
-    said = train(recipe, run, callbacks=[raise_signal(6, signal.SIGTERM)])
-    assert said.splitlines()[1:] == ["SIGTERM: saved at step 6; the same command goes on from there"]
-    assert os.listdir(run / "checkpoints" / "interrupted") == ["00000006"]
-    assert int(ganzoo.restored(run)[0].step.numpy()) == 6
-    said = train(recipe, run, callbacks=[raise_signal(7, signal.SIGINT)])
-    assert said.startswith("resuming from step 6\nSIGINT: saved at step 7;")
-    said = train(recipe, run, callbacks=[raise_signal(12, signal.SIGTERM)])
-    assert said.startswith("resuming from step 7\nSIGTERM: saved at step 12;")
-    assert sorted(os.listdir(run / "checkpoints")) == ["00000004", "00000008", "00000012"]
-    train(recipe, run)
+    for step, name in cuts:
+        said = train(recipe, run, callbacks=[raise_signal(step, signal.Signals[name])])
+        assert said.splitlines()[1:] == [f"{name}: saved at step {step}; the same command goes on from there"]
+        assert int(ganzoo.restored(run)[0].step.numpy()) == step
+        apart = run / "checkpoints" / "interrupted"
+        assert (os.listdir(apart) if apart.exists() else []) == ([f"{step:08d}"] if step % 4 else [])
+    assert train(recipe, run) == f"resuming from step {step}"
     assert_same_run(run, straight, state)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+@pytest.mark.long
+def test_command_ends_with_status_0_and_goes_on(recipe, tmp_path):
+    """Whatever the moment; the last command is let run to its end."""
+    command = [
+        sys.executable,
+        "-c",
+        "from ganzoo.cli import main; main()",
+        "train",
+        f"--recipe={recipe}",
+        f"--model_dir={tmp_path / 'run'}",
+    ]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
+    ends = []
+    while True:
+        run = subprocess.Popen(
+            [*command, "--set=train.steps=4000", "--set=train.checkpoint_steps=400"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+        )  # fmt: skip
+        next(line for line in run.stdout if "training" in line or "resuming" in line)
+        if len(ends) < 3:
+            time.sleep(3 + len(ends))
+            run.send_signal((signal.SIGTERM, signal.SIGINT, signal.SIGTERM)[len(ends)])
+        said, _ = run.communicate()
+        assert run.returncode == 0
+        ends.append(said)
+        if "saved at step" not in said:
+            break
+    assert all("; the same command goes on from there" in said for said in ends[:-1])
+    assert len(ends) > 1
+    assert int(ganzoo.restored(tmp_path / "run")[0].step.numpy()) == 4000
 
 
 def test_second_interrupt_ends_at_once(recipe, tmp_path):
@@ -139,7 +179,7 @@ def test_trains_in_a_thread_where_no_signals_come(recipe, tmp_path):
 
 def break_gradient(monkeypatch, step, times=99):
     """Lets the generator's gradient be NaN, its term finite, in the round after `step`, until it was met so often."""
-    cls = type(ganzoo.build("dcgan"))
+    cls = variant("dcgan")
     terms = cls.generator_terms
 
     def broken(self, real, fake, noise):
@@ -162,6 +202,7 @@ def test_stops_in_the_round_of_the_fault_and_keeps_what_is_good(recipe, tmp_path
     assert "nan" not in (tmp_path / "history.csv").read_text()
 
 
+@pytest.mark.long
 def test_rollback_goes_on_with_other_noise_and_resumes_exactly(recipe, straight, tmp_path, monkeypatch, state):
     break_gradient(monkeypatch, 14, times=2)
     runs = tmp_path / "one", tmp_path / "other"
@@ -178,9 +219,7 @@ def test_rollback_goes_on_with_other_noise_and_resumes_exactly(recipe, straight,
     assert not np.array_equal(ours.generator.weights[0], theirs.generator.weights[0])
 
 
-def test_rollback_goes_to_the_checkpoint_before_the_first_suspicion(recipe, tmp_path, monkeypatch):
-    from ganzoo import training
-
+def test_rollback_goes_to_the_checkpoint_before_the_first_suspicion(recipe, tmp_path):
     folder = tmp_path / "checkpoints"
     for step in (4, 8, 12):
         (folder / f"{step:08d}").mkdir(parents=True)
@@ -207,8 +246,14 @@ def test_noise_and_data_of_a_rollback_are_new_and_those_before_it_are_as_ever(bu
         assert not np.array_equal(first[0], first[2])
 
 
-@pytest.mark.parametrize("place", ["discriminator/adversarial", "discriminator/gradient", "generator/adversarial"])
-@pytest.mark.parametrize("kind", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("discriminator/adversarial", float("nan")),
+        ("discriminator/gradient", float("inf")),
+        ("generator/adversarial", float("inf")),
+    ],
+)
 def test_names_what_failed_first(place, kind, build_tiny, examples, monkeypatch):
     """Though the update breaks weights, and with them all that comes after it in the round."""
     player, what = place.split("/")
@@ -345,8 +390,65 @@ def test_second_run_in_a_folder_is_refused(recipe, tmp_path):
         assert os.listdir(tmp_path) == [".lock"]
 
 
+@pytest.mark.long
 def test_killed_run_holds_no_folder(in_process, tmp_path):
     in_process("test_faults", "lock_and_die", str(tmp_path), killed=True)
     for _ in range(2):
         with locked(tmp_path):
             assert (tmp_path / ".lock").read_text() == f"process {os.getpid()} on {socket.gethostname()}"
+
+
+# On several replicas, and compiled.
+
+
+def faults_of_one_replica():
+    """Returns what fails, by name, and whether the loss says so, where one of two replicas has a gradient of NaN."""
+    cpus = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    from conftest import build_tiny, examples
+
+    from ganzoo.distribution import replica_id
+
+    cls = variant("dcgan")
+    terms = cls.generator_terms
+
+    def broken(self, real, fake, noise):
+        value = terms(self, real, fake, noise)["adversarial"]
+        slope = tf.where(tf.equal(replica_id(), 1), float("nan"), 1.0)
+        return {"adversarial": tf.custom_gradient(lambda x: (x, lambda upstream: upstream * slope))(value)}
+
+    cls.generator_terms = broken
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        gan = build_tiny("dcgan", image_shape=(2,))
+    seen = []
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
+    gan.fit(examples(8, (2,)), batch_size=8, verbose=0, callbacks=[watch])
+    return gan.faults.names(), bool(np.isnan(seen[0]))
+
+
+@pytest.mark.long
+def test_fault_of_one_replica_is_seen_by_all(in_process):
+    assert in_process("test_faults", "faults_of_one_replica") == [["generator/gradient"], True]
+
+
+def faults_when_compiled():
+    """Returns whether XLA compiled the round, and what failed in it."""
+    from conftest import build_tiny, examples
+
+    cls = variant("dcgan")
+    terms = cls.generator_terms
+
+    def broken(self, real, fake, noise):
+        value = terms(self, real, fake, noise)["adversarial"]
+        return {"adversarial": tf.custom_gradient(lambda x: (x, lambda upstream: upstream * float("nan")))(value)}
+
+    cls.generator_terms = broken
+    gan = build_tiny("dcgan", image_shape=(2,))
+    gan.compile(jit_compile=True)
+    logs = gan.train_on_batch(examples(8, (2,)), return_dict=True)
+    return gan.jit_compile, gan.faults.names(), bool(np.isnan(logs["loss"]))
+
+
+@pytest.mark.long
+def test_fault_is_seen_when_compiled(in_process):
+    assert in_process("test_faults", "faults_when_compiled") == [True, ["generator/gradient"], True]
