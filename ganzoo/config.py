@@ -17,6 +17,7 @@ from ganzoo.networks import builder, specification
 from ganzoo.noise import MOST_ROLLBACKS
 from ganzoo.optimizers import optimizer
 from ganzoo.players import Players
+from ganzoo.precision import POLICIES
 from ganzoo.registry import list_models, variant
 from ganzoo.settings import STRICT, Names, NonNegativeInt, PositiveInt, explained, one_of, validated
 
@@ -79,6 +80,8 @@ class Train:
             good checkpoint, from which it goes on with other noise and another order of the data.
         rollbacks: how often at most.
         jit_compile: compile the round with XLA.
+        precision: what the networks compute in, `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`, which scales
+            losses; None: Keras' global policy.
         deterministic: the same bits in every run on the same machine (TensorFlow's op determinism).
     """
 
@@ -95,6 +98,7 @@ class Train:
     on_nan: Annotated[str, one_of(ON_NAN)] = "stop"
     rollbacks: Annotated[int, pydantic.Field(ge=0, le=MOST_ROLLBACKS)] = 3
     jit_compile: bool = False
+    precision: Annotated[str, one_of(POLICIES)] | None = None
     deterministic: bool = True
 
     def __post_init__(self):
@@ -296,7 +300,7 @@ def build(name: str | Recipe, **settings: Any) -> GAN:
     Args:
         name: a variant (its paper's setting), a recipe, a path to a recipe, or a `Recipe`.
         **settings: of the variant (see its class), laid over the recipe's; e.g.
-            `networks={"generator": {"width": 32}}`, `image_shape=(28, 28, 1)`.
+            `networks={"generator": {"width": 32}}`, `image_shape=(28, 28, 1)`, `dtype="mixed_bfloat16"`.
 
     Raises:
         InputError: if the name or a setting is unknown or impossible.
@@ -306,6 +310,6 @@ def build(name: str | Recipe, **settings: Any) -> GAN:
         raise InputError(f"{name!r} is neither a variant nor a recipe; {did_you_mean(name, known)}")
     recipe = name if isinstance(name, Recipe) else load_recipe(name)
     cls = variant(recipe.variant)
-    gan = cls(**merged(recipe.gan, settings))
+    gan = cls(**{"dtype": recipe.train.precision, **merged(recipe.gan, settings)})
     gan.compile({player: recipe.optimizer_of(player) for player in gan.players}, jit_compile=recipe.train.jit_compile)
     return gan

@@ -49,7 +49,10 @@ class GAN(Players):
         augment: random operations on all that opponents see, names in `ganzoo.augment.AUGMENTATIONS`.
         ema_momentum: of the averaged generator, which samples; 0: the last weights sample.
         seed: of initial weights and of all noise.
-        name, dtype, trainable: of `keras.Model`.
+        name, trainable: of `keras.Model`.
+        dtype: policy of the networks that are built, `"mixed_bfloat16"` say; None: Keras' global one. Weights, scores,
+            terms and averages are float32 under each, and what samples computes in float32. Networks given as Keras
+            models keep their own.
 
     Raises:
         InputError: if a setting is unknown, of a wrong type, or impossible.

@@ -9,7 +9,7 @@ import numpy as np
 import pydantic
 import tensorflow as tf
 
-from ganzoo import composition, data, settings
+from ganzoo import composition, data, precision, settings
 from ganzoo.callbacks import check_callbacks, together
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.faults import GRADIENT, Faults
@@ -36,6 +36,8 @@ Networks = Annotated[Mapping[str, Any], pydantic.AfterValidator(_networks)]
 class Players(keras.Model):
     """Builds, compiles, fits, saves and loads networks that have an optimizer each; `GAN` says how they play.
 
+    `dtype` is the policy of the networks that are built; weights are float32, and so is the averaged generator.
+
     Settings are the annotated attributes of a class and of those it inherits from: their values are the
     defaults, the constructor takes each by name, pydantic checks it, the config keeps it.
 
@@ -53,7 +55,9 @@ class Players(keras.Model):
     default_networks: ClassVar[Mapping[str, Mapping]] = {}
 
     def __init__(self, *, name=None, dtype=None, trainable=True, **given):
-        super().__init__(name=name or self.variant, dtype=dtype, trainable=trainable)
+        # Networks cast what they take, and the one that samples is float32, so latents must not be cast before.
+        policy = precision.policy_of(dtype)
+        super().__init__(name=name or self.variant, dtype=policy, trainable=trainable, autocast=False)
         for key, value in settings.validated(type(self), Players, given).items():
             setattr(self, key, MappingProxyType(value) if isinstance(value, dict) else value)
         for player in set(self.networks or ()) - set(self.players):
@@ -113,10 +117,13 @@ class Players(keras.Model):
         Warns where the networks make a setting other than what its paper means.
         """
         self.image_shape = tuple(input_shape[1:])
-        for number, player in enumerate(self.players):
-            setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
+        with precision.computing(self.dtype_policy):
+            for number, player in enumerate(self.players):
+                setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
         generator = self.generator
-        self.averaged_generator = type(generator).from_config(generator.get_config() | {"name": "averaged_generator"})
+        with precision.computing(self.variable_dtype):
+            config = precision.in_full(generator.get_config())
+            self.averaged_generator = type(generator).from_config(config | {"name": "averaged_generator"})
         self.averaged_generator.set_weights(generator.get_weights())
         self.averaged_generator.trainable = False
         self.build_optimizers()
@@ -140,6 +147,7 @@ class Players(keras.Model):
             return network(player, spec, self.input_shape_of(player), self.latent_dim, seed)
         if not spec.built:
             spec.build((None, self.latent_dim) if player == "generator" else (None, *self.input_shape_of(player)))
+        precision.require_full_outputs(spec, player)
         return spec
 
     def input_shape_of(self, player: str) -> tuple[int, ...]:
@@ -160,7 +168,11 @@ class Players(keras.Model):
         """
         if "optimizer" in kwargs:
             raise InputError("optimizer=: a GAN has one a player; give optimizers=, for all or by player")
-        self.optimizers = optimizers_of(self.players, optimizers)
+        made = optimizers_of(self.players, optimizers)
+        if self.compute_dtype == "float16":
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            made = {player: precision.loss_scaled(each, replicas) for player, each in made.items()}
+        self.optimizers = made
         self._compile_options = dict(jit_compile=jit_compile, **kwargs)
         super().compile(optimizer=None, **self._compile_options)
         if self.built:

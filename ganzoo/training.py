@@ -99,6 +99,7 @@ def train(
         while True:
             with strategy.scope():
                 gan = config.build(recipe, image_shape=source.image_shape)
+            require_compiled(recipe, gan)
             restore_newest(model_dir / CHECKPOINTS, gan, say)
             strategies.require_equal(strategy, int(gan.step.numpy()))
             gan.rollbacks.assign(max(rollbacks, int(gan.rollbacks.numpy())))
@@ -110,7 +111,7 @@ def train(
             except Diverged as error:
                 rollbacks = int(gan.rollbacks.numpy()) + 1
                 roll_back(recipe.train, folder, rollbacks, error, say)
-                strategies.agreed(strategy)  # all have come so far: now they restore the same
+                strategies.agreed(strategy, False)  # all have come so far: now they restore the same
 
 
 def go_on(
@@ -207,6 +208,19 @@ def roll_back(
     Checkpoints(folder / INTERRUPTED).remove()
     step = max(checkpoints.steps(), default=0)
     say(f"{error}\nrolled back to step {step}, with other noise ({rollbacks} of {asked.rollbacks})")
+
+
+def require_compiled(recipe: config.Recipe, gan: GAN) -> None:
+    """Refuses to train without XLA what shall be trained with it.
+
+    Raises:
+        InputError: if Keras has dropped `jit_compile`, which it does once op determinism is on in a process.
+    """
+    if recipe.train.jit_compile and not gan.jit_compile:
+        raise InputError(
+            "train.jit_compile=True: an earlier run in this process was deterministic, which TensorFlow cannot undo, "
+            "and Keras compiles nothing then; train in a process of its own"
+        )
 
 
 def observers(

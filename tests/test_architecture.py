@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "ganzoo"
 LAYERS = (
     {"distribution", "errors", "progress"},
     {"files", "strategies"},
-    {"data", "layers", "noise", "objectives", "optimizers", "sampling", "settings"},
+    {"data", "layers", "noise", "objectives", "optimizers", "precision", "sampling", "settings"},
     {"augment", "exported", "faults", "networks", "penalties", "pictures", "signatures"},
     {"serving"},
     {"composition", "evaluation"},
@@ -25,8 +25,9 @@ LAYERS = (
     {"variants"},
     {"config"},
     {"benchmark", "cards", "training"},
-    {"exporting"},
+    {"exporting", "sweeps"},
     {"cli"},
+    {"__main__"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

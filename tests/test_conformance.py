@@ -278,6 +278,81 @@ def test_simultaneous(name, played, build_tiny):
     assert any(differ(*weights))
 
 
+# In half precision.
+
+
+class Trained(NamedTuple):
+    gan: GAN
+    logs: dict[str, float]
+    dtypes: set[str]
+
+
+@pytest.fixture(scope="module")
+def in_precision(name, build_tiny, examples):
+    """Returns a function: a policy -> a model trained in it, eagerly on images, with its logs and its terms' types.
+
+    For one round; in float16 until every player has taken a step.
+    """
+
+    @functools.cache
+    def trained(policy: str) -> Trained:
+        gan = build_tiny(name, image_shape=shape_of(name), dtype=policy)
+        gan.run_eagerly = True
+        dtypes, gradients = set(), gan.gradients
+
+        def watched(*arguments):
+            found, terms = gradients(*arguments)
+            dtypes.update(value.dtype.name for value in tf.nest.flatten([found, terms]) if value is not None)
+            return found, terms
+
+        gan.gradients = watched
+        data = examples(4 * gan.batch_multiple, gan.image_shape)
+        for _ in range(16):
+            logs = gan.fit(data, batch_size=len(data), shuffle=False, verbose=0).history
+            if all(optimizer.iterations.numpy() for optimizer in gan.optimizers.values()):
+                break
+        return Trained(gan, {key: values[-1] for key, values in logs.items()}, dtypes)
+
+    return trained
+
+
+@pytest.mark.long
+def test_trains_in_bfloat16(in_precision):
+    """One round is that of float32 to bfloat16's eight bits."""
+    full, half = in_precision("float32"), in_precision("mixed_bfloat16")
+    for key, value in full.logs.items():
+        assert half.logs[key] == pytest.approx(value, rel=0.05, abs=0.02), key
+    assert half.dtypes == {"float32"}
+    assert {variable.dtype for variable in half.gan.weights} <= {"float32", "int64"}
+    levels = [np.float32(trained.gan.generate(16)) for trained in (full, half)]
+    assert abs(levels[0] - levels[1]).mean() < 2  # of 255; of points less
+
+
+@pytest.mark.long
+def test_computes_in_bfloat16(in_precision):
+    """Else the test above would say nothing."""
+    full, half = in_precision("float32"), in_precision("mixed_bfloat16")
+    assert full.logs != half.logs
+
+
+@pytest.mark.long
+def test_exports_in_float32(in_precision):
+    signature = in_precision("mixed_bfloat16").gan.signatures().functions["serving_default"].get_concrete_function()
+    assert [output.dtype for output in signature.structured_outputs.values()] == [tf.float32]
+    assert not {"DT_BFLOAT16", "DT_HALF"} & set(re.findall(r"DT_\w+", str(signature.graph.as_graph_def())))
+
+
+@pytest.mark.long
+def test_trains_in_float16(in_precision):
+    """Steps whose gradients overflow are left out, until the scale of the loss suits; then it trains."""
+    gan, logs, dtypes = in_precision("mixed_float16")
+    assert dtypes == {"float32"}
+    assert all(map(math.isfinite, logs.values()))
+    assert all(np.isfinite(values).all() for values in numbers(gan.weights))
+    for player in gan.players:
+        assert int(gan.optimizers[player].iterations.numpy()) >= 1
+
+
 # What stays.
 
 
@@ -370,6 +445,26 @@ def test_fits_under_xla(name, in_child):
     logs = in_child("rounds_under_xla", name)[name]
     assert isinstance(logs, dict), logs
     assert all(map(math.isfinite, logs.values()))
+
+
+def doubts_of_rounds(names):
+    """Returns name -> what speaks against its round on a TPU; called in a process without op determinism."""
+    from conftest import build_tiny
+    from tpu_operators import doubts
+
+    def attempt(one):
+        gan = build_tiny(one, image_shape=shape_of(one), dtype="mixed_bfloat16")
+        gan.compile({p: gan.optimizers[p] for p in gan.players}, jit_compile=True)
+        assert gan.jit_compile is True
+        return doubts(gan.train_step, tf.TensorSpec([8, *gan.image_shape], tf.float32))
+
+    return attempts(names, attempt)
+
+
+@pytest.mark.long
+def test_suits_a_tpu(name, in_child):
+    """Documented operators and types, static shapes, no call of the host: what a TPU asks for beyond XLA."""
+    assert in_child("doubts_of_rounds", name)[name] == []
 
 
 # Settings beside a recipe's own that couple the rows of a batch, or draw random numbers: variant -> some of each.
