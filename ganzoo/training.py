@@ -99,6 +99,7 @@ def train(
         while True:
             with strategy.scope():
                 gan = config.build(recipe, image_shape=source.image_shape)
+            require_compiled(recipe, gan)
             restore_newest(model_dir / CHECKPOINTS, gan, say)
             strategies.require_equal(strategy, int(gan.step.numpy()))
             gan.rollbacks.assign(max(rollbacks, int(gan.rollbacks.numpy())))
@@ -110,7 +111,7 @@ def train(
             except Diverged as error:
                 rollbacks = int(gan.rollbacks.numpy()) + 1
                 roll_back(recipe.train, folder, rollbacks, error, say)
-                strategies.agreed(strategy)  # all have come so far: now they restore the same
+                strategies.agreed(strategy, False)  # all have come so far: now they restore the same
 
 
 def go_on(
@@ -132,7 +133,6 @@ def go_on(
     Raises:
         Diverged: if a term or a gradient is not finite.
     """
-    require_compiled(recipe, gan)
     data.training_batches(source, recipe.data.batch_size, gan.seed, 0, gan.discriminator_steps)  # enough images?
     folder, every, total = model_dir / CHECKPOINTS, recipe.train.checkpoint_steps, recipe.train.steps
     checkpoints, interrupted = Checkpoints(folder, recipe.train.keep_checkpoints), Checkpoints(folder / INTERRUPTED, 1)

@@ -21,8 +21,8 @@ SET = flags.DEFINE_multi_string("set", [], "section.key=value over the recipe's;
 def main() -> None:
     """Trains."""
     strategy = strategies.strategy(STRATEGY.value)  # before a recipe makes optimizers
-    short = {"on_nan": ON_NAN.value, "precision": PRECISION.value}
-    changes = [*SET.value, *(f"train.{name}={value}" for name, value in short.items() if value)]
+    short = {"train.on_nan": ON_NAN.value, "train.precision": PRECISION.value}
+    changes = [*SET.value, *(f"{key}={value}" for key, value in short.items() if value)]
     recipe = config.load_recipe(RECIPE.value, changes)
     training.train(recipe, MODEL_DIR.value, data_dir=DATA_DIR.value, log_dir=TENSORBOARD_DIR.value, strategy=strategy)
     if strategies.is_chief(strategy):
