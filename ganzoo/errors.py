@@ -15,6 +15,27 @@ class Diverged(InputError):
     """A run whose numbers are no longer finite."""
 
 
+class ServingError(RuntimeError):
+    """A model server refused a request, or did not answer.
+
+    The command line prints the message as it does that of an `InputError`.
+
+    Args:
+        code: the gRPC status by its name, `"INVALID_ARGUMENT"` say; over REST, the one the HTTP status stands for.
+        text: what the server said.
+        address: whom was asked.
+    """
+
+    def __init__(self, code: str, text: str, address: str):
+        super().__init__(code, text, address)  # all of them: so it can be sent from one process to another
+        self.code = code
+        self.text = text
+        self.address = address
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.code}: {self.text}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns "did you mean 'x'?" for the known word nearest to `word`, or the list of what is known."""
     known = sorted(known)

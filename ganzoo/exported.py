@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from ganzoo.data import pixels
 from ganzoo.errors import InputError
+from ganzoo.files import versions
 from ganzoo.noise import latents
 from ganzoo.sampling import sample_batches, samples
 from ganzoo.settings import explained
 
 INFO_FILE = "assets.extra/ganzoo.json"
-_INPUTS = {"seed", "index", "truncation"}
+SAMPLE_INPUTS = {"seed", "index", "truncation"}
 
 
 class Manifest(pydantic.BaseModel):
@@ -149,10 +150,10 @@ def load_generator(folder: Path) -> ExportedGenerator:
             f"{str(folder)!r} has no signature 'sample', only {sorted(model.signatures)}; export it with ganzoo"
         )
     inputs, outputs = set(signature.structured_input_signature[1]), set(signature.structured_outputs)
-    if inputs != _INPUTS or outputs not in ({"images"}, {"points"}):
+    if inputs != SAMPLE_INPUTS or outputs not in ({"images"}, {"points"}):
         raise InputError(
             f"{str(folder)!r}: 'sample' takes {sorted(inputs)} and gives {sorted(outputs)}, where an "
-            f"evaluation needs {sorted(_INPUTS)} and images or points; export it with this version of ganzoo"
+            f"evaluation needs {sorted(SAMPLE_INPUTS)} and images or points; export it with this version of ganzoo"
         )
     return ExportedGenerator(folder, manifest, model)
 
@@ -161,10 +162,8 @@ def version_folder(path: Path) -> Path | None:
     """Returns the SavedModel that `path` is, or the newest of its versions 1, 2, ...; None if there is none."""
     if tf.saved_model.contains_saved_model(os.fspath(path)):
         return path
-    entries = path.iterdir() if path.is_dir() else ()
-    versions = sorted((entry for entry in entries if entry.name.isdigit()), key=lambda entry: int(entry.name))
-    whole = (version for version in reversed(versions) if tf.saved_model.contains_saved_model(os.fspath(version)))
-    return next(whole, None)
+    found = reversed(versions(path).values()) if path.is_dir() else ()
+    return next((version for version in found if tf.saved_model.contains_saved_model(os.fspath(version))), None)
 
 
 def _manifest(folder: Path) -> Manifest | None:

@@ -5,8 +5,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,8 @@ from ganzoo.errors import InputError
 from ganzoo.exported import INFO_FILE
 from ganzoo.files import write_text, written_version
 from ganzoo.gan import GAN
-from ganzoo.sampling import BATCH
-from ganzoo.serving.reference import write_reference
-from ganzoo.serving.warm_up import write_warm_up
+from ganzoo.serving.reference import REFERENCE_FILE, answered, write_reference
+from ganzoo.serving.warm_up import WARM_UP_FILE, write_warm_up
 from ganzoo.signatures import example_inputs
 
 COMPARED = ("serving_default", "sample", "interpolate")  # of which the others are made
@@ -43,12 +42,13 @@ def export(
         gan: a built GAN.
         directory: of the model; the version is the next integer. Written under another name, then renamed.
         averaged: export the averaged generator, else the last weights.
-        warm_up: write the requests that a server plays when it loads the model, one and `BATCH` rows a signature.
-        about: what else `ganzoo.json` shall say, e.g. the recipe.
+        warm_up: write the requests that a server plays when it loads the model: one row of each signature of rows.
+        about: what else `ganzoo.json` shall say, e.g. the recipe; it cannot contradict what is exported.
         files: path in `assets.extra` -> a file to copy there, e.g. the recipe and score records.
 
     Raises:
-        InputError: if the model has no networks yet, or the directory cannot be written or is itself a SavedModel.
+        InputError: if the model has no networks yet, the directory cannot be written or is itself a SavedModel, `about`
+            is no JSON, or `files` names a file that is not there, or a path that is not below `assets.extra` or taken.
     """
     signatures = gan.signatures(averaged)
     directory = Path(directory)
@@ -57,7 +57,9 @@ def export(
             f"{str(directory)!r} is a version of a model, which is not replaced; give the folder of its versions, "
             f"{str(directory.parent)!r}"
         )
+    files = _copies(files or {})
     info = {
+        **(about or {}),
         "variant": gan.variant,
         "image_shape": list(gan.image_shape),
         "latent_dim": gan.latent_dim,
@@ -66,20 +68,27 @@ def export(
         "seed": gan.seed,
         "averaged": averaged,
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        **(about or {}),
     }
+    try:
+        manifest = json.dumps(info, indent=2) + "\n"
+    except (TypeError, ValueError) as error:
+        raise InputError(f"about={about!r} is no JSON ({error}); give texts, numbers, lists, dictionaries") from None
 
-    def inputs(rows: int) -> list[tuple[str, dict[str, np.ndarray]]]:
-        return [(name, example_inputs(name, rows, gan.latent_dim, gan.prior)) for name in signatures.functions]
+    def inputs(names: Iterable[str], rows: int) -> list[tuple[str, dict[str, np.ndarray]]]:
+        return [(name, example_inputs(name, rows, gan.latent_dim, gan.prior)) for name in names]
+
+    reference = answered(signatures.functions, inputs(COMPARED, 3))
 
     def write(folder: Path) -> None:
         tf.saved_model.save(signatures, str(folder), signatures=signatures.functions)
-        write_text(folder / INFO_FILE, json.dumps(info, indent=2) + "\n")
-        write_reference(folder, signatures.functions, [each for each in inputs(3) if each[0] in COMPARED])
+        write_text(folder / INFO_FILE, manifest)
+        write_reference(folder, reference)
         if warm_up:
-            write_warm_up(folder, inputs(1) + inputs(BATCH), directory.name)
-        for name, file in (files or {}).items():
-            copy = folder / "assets.extra" / name
+            # One row: a server that batches plays them through its batching, and refuses to load the model if one has
+            # scalar inputs or more rows than its largest batch.
+            write_warm_up(folder, inputs(signatures.row_wise, 1), directory.name)
+        for name, file in files.items():
+            copy = folder / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
 
@@ -89,11 +98,37 @@ def export(
         raise InputError(f"{directory} cannot be written: {_reason(error)}; choose another") from None
 
 
+def _copies(files: Mapping[str, str | os.PathLike]) -> dict[PurePosixPath, Path]:
+    """Returns path in the version -> file to copy there."""
+    copies = {}
+    for name, file in files.items():
+        place = PurePosixPath("assets.extra") / name
+        if place.parts[0] != "assets.extra" or len(place.parts) < 2 or ".." in place.parts:
+            raise InputError(f"files: {name!r} is no path below assets.extra; give one such as 'recipe.json'")
+        if str(place) in (INFO_FILE, REFERENCE_FILE, WARM_UP_FILE):
+            raise InputError(f"files: {name!r} is what the export itself writes; give another name")
+        if not Path(file).is_file():
+            raise InputError(f"files: {str(file)!r}, for {name!r}, is no file; give the path of one")
+        copies[place] = Path(file)
+    return copies
+
+
 def _reason(error: OSError | tf.errors.OpError) -> str:
     """Returns what the system said, without where in TensorFlow it said so."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return re.sub(r"\{\{.*?\}\} | \[Op:\w+\]", "", error.message).rpartition("; ")[2]
+
+
+def model_folder(model_dir: str | os.PathLike, directory: str | os.PathLike | None = None) -> Path:
+    """Returns where `export_run` puts the versions of a run's model: `directory`, or saved_models/<recipe>.
+
+    Raises:
+        InputError: if the folder holds no run.
+    """
+    from ganzoo.training import held_recipe
+
+    return Path(directory) if directory else Path("saved_models") / held_recipe(model_dir)[0].name
 
 
 def export_run(
@@ -104,7 +139,7 @@ def export_run(
     checkpoint: str = "last",
     warm_up: bool = True,
 ) -> Path:
-    """Exports a checkpoint of a run's folder, with its recipe and its score record if there is one.
+    """Exports a checkpoint of a run's folder, with its recipe, and its score record if there is one of these weights.
 
     Args:
         model_dir: the run's folder.
@@ -126,13 +161,24 @@ def export_run(
         "checkpoint": checkpoint,
         "settings": recipe.as_dict(),
     }
-    names = (RECIPE_FILE, f"scores/{checkpoint}.json")
-    files = {name: Path(model_dir) / name for name in names}
+    files = {RECIPE_FILE: Path(model_dir) / RECIPE_FILE}
+    record = f"scores/{checkpoint}.json"
+    if _is_of(Path(model_dir) / record, int(gan.step.numpy()), averaged):
+        files[record] = Path(model_dir) / record
     return export(
         gan,
-        directory or Path("saved_models") / recipe.name,
+        model_folder(model_dir, directory),
         averaged=averaged,
         warm_up=warm_up,
         about=about,
-        files={name: file for name, file in files.items() if file.exists()},
+        files=files,
     )
+
+
+def _is_of(record: Path, step: int, averaged: bool) -> bool:
+    """Returns whether a score record is there, and of these weights: a run is scored now and then only."""
+    try:
+        said = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and (said.get("step"), said.get("averaged")) == (step, averaged)

@@ -16,6 +16,8 @@ try:
 except ImportError:
     fcntl = None
 
+_VERSIONS_END = 1 << 63  # a version is an int64
+
 
 @contextlib.contextmanager
 def written(path: str | os.PathLike) -> Iterator[Path]:
@@ -67,8 +69,26 @@ def written_version(directory: str | os.PathLike, write: Callable[[Path], None])
 
 
 def _next_version(directory: Path) -> int:
-    names = (path.name for path in directory.iterdir())
-    return max((int(name) for name in names if name.isascii() and name.isdigit()), default=0) + 1
+    version = max(versions(directory), default=0) + 1
+    if version == _VERSIONS_END:
+        raise InputError(f"{directory} has the last version that there can be, {version - 1}; give another folder")
+    return version
+
+
+def versions(directory: str | os.PathLike) -> dict[int, Path]:
+    """Returns number -> path of a model's versions, the newest last; of two of one number the last by name.
+
+    Raises:
+        OSError: if the directory cannot be read.
+    """
+    found = [(version, path) for path in Path(directory).iterdir() if (version := version_number(path)) is not None]
+    return dict(sorted(found))
+
+
+def version_number(path: Path) -> int | None:
+    """Returns the number of the version that a folder of this name is; None if its name is none."""
+    name = path.name
+    return int(name) if name.isascii() and name.isdigit() and int(name) < _VERSIONS_END else None
 
 
 @contextlib.contextmanager

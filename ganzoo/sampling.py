@@ -16,16 +16,21 @@ BATCH = 64
 Sampler = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def sample_batches(sample: Sampler, n: int, seed: int = 0, *, truncation: float = math.inf) -> Iterator[np.ndarray]:
-    """Yields the images 0 to n - 1 of a seed in batches of `BATCH`, the last cut; arguments as of `samples`."""
+def batch_rows(n: int, seed: int = 0, *, truncation: float = math.inf) -> Iterator[tuple[tf.Tensor, ...]]:
+    """Yields seed, index and truncation of the images 0 to n - 1, in whole batches; arguments as of `samples`."""
     if n < 1:
         raise InputError(f"n={n}: nothing to sample; give 1 or more")
     if not truncation > 0:
         raise InputError(f"truncation={truncation}: give standard deviations above 0, or inf for all")
     for start in range(0, n, BATCH):
         index = tf.range(start, start + BATCH, dtype=tf.int64)
-        batch = sample(tf.zeros_like(index) + seed, index, tf.fill([BATCH], float(truncation)))
-        yield batch[: n - start].numpy()
+        yield tf.zeros_like(index) + seed, index, tf.fill([BATCH], float(truncation))
+
+
+def sample_batches(sample: Sampler, n: int, seed: int = 0, *, truncation: float = math.inf) -> Iterator[np.ndarray]:
+    """Yields the images 0 to n - 1 of a seed in batches of `BATCH`, the last cut; arguments as of `samples`."""
+    for number, rows in enumerate(batch_rows(n, seed, truncation=truncation)):
+        yield sample(*rows)[: n - number * BATCH].numpy()
 
 
 def samples(

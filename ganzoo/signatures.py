@@ -11,6 +11,8 @@ from ganzoo.noise import latents, slerp
 
 # The most images that one `generate` gives: a scalar is not bounded by the size of a request.
 MOST_GENERATED = 256
+# Scalars `seed` and `n` in, n rows out: a convenience that a server which merges requests refuses.
+WHOLE = ("generate", "generate_png")
 PNG_CHANNELS = (1, 2, 3, 4)
 _FAST = 1  # compression level of PNG: 8 times faster than the default one, and a fifth larger
 
@@ -31,11 +33,12 @@ class Signatures(tf.Module):
       is not above 0 gives the image of latent 0) -> images uint8 [B, H, W, C]
     * `sample_png`: the same -> image_bytes string [B]
     * `interpolate`: seed_from int64 [B], seed_to int64 [B], fraction float32 [B] -> images uint8 [B, H, W, C] on the
-      way from image 0 of one seed to image 0 of the other, by `slerp`
+      way from image 0 of one seed to image 0 of the other, by `slerp`; a fraction is clipped to [0, 1], NaN is 0
     * `generate`: seed int64, n int32 in 1 to `MOST_GENERATED` -> the images 0 to n - 1 of the seed, uint8 [n, H, W, C]
     * `generate_png`: the same -> image_bytes string [n]
 
-    Toy densities give points float32 [B, D] in place of images, and have no PNG.
+    Toy densities give points float32 [B, D] in place of images, and have no PNG, nor have images of other than 1 to 4
+    channels.
 
     Args:
         network: the generator.
@@ -65,7 +68,7 @@ class Signatures(tf.Module):
 
         def interpolate(seed_from, seed_to, fraction):
             start, end = (drawn(seed, tf.zeros_like(seed), np.inf) for seed in (seed_from, seed_to))
-            return finished(slerp(start, end, fraction))
+            return finished(slerp(start, end, tf.minimum(tf.where(fraction > 0.0, fraction, 0.0), 1.0)))
 
         def generate(seed, n):
             within = tf.debugging.Assert((n >= 1) & (n <= MOST_GENERATED), [f"n must be 1 to {MOST_GENERATED}, is", n])
@@ -84,6 +87,11 @@ class Signatures(tf.Module):
             self.functions["sample_png"] = _function(_png(sample), ROWS, "image_bytes")
             self.functions["generate_png"] = _function(_png(generate), COUNT, "image_bytes")
 
+    @property
+    def row_wise(self) -> list[str]:
+        """The names of the signatures whose inputs are rows: all but `WHOLE`."""
+        return [name for name in self.functions if name not in WHOLE]
+
     def sample(self, seed: tf.Tensor, index: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         """Returns uint8 images [B, H, W, C] (points float32 [B, D]); row i of (seed, index, truncation)[i] alone."""
         (values,) = self.functions["sample"](seed, index, truncation).values()
@@ -97,7 +105,7 @@ def example_inputs(name: str, rows: int, latent_dim: int, prior: str) -> dict[st
         return {"latent": latents(index * 0, index, latent_dim, prior=prior).numpy()}
     if name == "interpolate":
         return {"seed_from": index, "seed_to": index + 1, "fraction": np.linspace(0, 1, rows, dtype=np.float32)}
-    if name in ("generate", "generate_png"):
+    if name in WHOLE:
         return {"seed": np.int64(0), "n": np.int32(rows)}
     return {"seed": index * 0, "index": index, "truncation": np.linspace(1, 3, rows, dtype=np.float32)}
 

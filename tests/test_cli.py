@@ -62,6 +62,16 @@ def test_export_writes_what_a_server_is_started_with(trained):
     assert (trained / "served" / "tiny" / "1" / "assets.extra" / "recipe.json").exists()
 
 
+def test_files_that_do_not_fit_are_refused_before_the_export(trained):
+    (trained / "other").mkdir()
+    (trained / "other" / "models.config").write_text("model: digits")
+    done = run("export", "--model_dir=run", "--output=refused/tiny", "--serving_config=other", folder=trained)
+    assert done.returncode == 1
+    assert "is no models.config" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (trained / "refused").exists()
+
+
 def test_sample_needs_only_the_saved_model(trained, tmp_path):
     (tmp_path / "model").symlink_to(trained / "saved")
     ran("sample", "--model=model", "--output=grid.png", "--n=9", folder=tmp_path)

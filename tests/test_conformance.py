@@ -431,23 +431,30 @@ def test_two_replicas_equal_one(name, in_child):
 
 
 @pytest.fixture(scope="session")
-def served_samples(tmp_path_factory, build_tiny, scattered, in_process, part_of):
-    """Returns of a part: name -> digest of the model's own samples, and of its SavedModel's in another process."""
+def exported(tmp_path_factory, build_tiny, scattered, in_process, part_of):
+    """Returns of a part: name -> SavedModel, digest of the model's samples, of its SavedModel's in another process."""
 
     @functools.cache
-    def digests(part: int) -> tuple[dict[str, str], dict[str, str]]:
+    def exports(part: int) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
         folders, own = {}, {}
         for one in ganzoo.list_models():
             if part_of(one) == part:
                 gan = scattered(build_tiny(one, image_shape=shape_of(one)))
                 folders[one] = str(ganzoo.export(gan, tmp_path_factory.mktemp("models") / one))
                 own[one] = hashlib.sha256(gan.generate(64).tobytes()).hexdigest()
-        return own, in_process("conftest", "served", folders)
+        return folders, own, in_process("conftest", "served", folders)
 
-    return lambda name: digests(part_of(name))
+    return lambda name: exports(part_of(name))
 
 
 @pytest.mark.long
-def test_serves_its_own_samples(name, served_samples):
-    own, served = served_samples(name)
+def test_serves_its_own_samples(name, exported):
+    _, own, served = exported(name)
     assert served[name] == own[name]
+
+
+@pytest.mark.long
+def test_holds_the_contract_of_serving(name, exported):
+    folders, *_ = exported(name)
+    report = ganzoo.serving.check(folders[name])
+    assert report.ok, report

@@ -12,8 +12,9 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 import ganzoo
-from ganzoo import files
+from ganzoo import config, exporting, files, training
 from ganzoo.errors import InputError
+from ganzoo.exported import version_folder
 from ganzoo.noise import latents
 from ganzoo.signatures import MOST_GENERATED
 
@@ -124,6 +125,12 @@ def test_a_truncation_that_is_none_spoils_no_other_row(gan, loaded, truncation):
     assert abs(images[1] - middle).max() <= 1
 
 
+def test_a_walk_stays_between_its_ends(loaded):
+    outside = interpolated(loaded, [4] * 5, [9] * 5, [-0.5, np.nan, -np.inf, 1.5, np.inf])
+    ends = interpolated(loaded, [4] * 5, [9] * 5, [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(outside, ends)
+
+
 def test_samples_are_those_of_generate(gan, loaded):
     np.testing.assert_array_equal(sampled(loaded, range(64), seed=3), gan.generate(64, seed=3))
     np.testing.assert_array_equal(
@@ -189,6 +196,59 @@ def test_says_what_it_is(gan, folder):
     assert set(versions) == {"ganzoo", "tensorflow", "keras", "numpy"}
 
 
+def test_what_it_says_is_true(gan, tmp_path, write_nothing):
+    folder = ganzoo.export(gan, tmp_path, about={"step": 77, "averaged": False, "note": "mine"})
+    said = json.loads((folder / "assets.extra" / "ganzoo.json").read_text())
+    assert (said["step"], said["averaged"], said["note"]) == (2, True, "mine")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"about": {"by": object()}}, "no JSON"),
+        ({"files": {"recipe.json": "none.json"}}, r"'none\.json', for 'recipe\.json', is no file"),
+        ({"files": {"../saved_model.pb": __file__}}, "no path below assets.extra"),
+        ({"files": {"/tmp/taken": __file__}}, "no path below assets.extra"),
+        ({"files": {"": __file__}}, "no path below assets.extra"),
+        ({"files": {"./ganzoo.json": __file__}}, "what the export itself writes"),
+        ({"files": {"keras_reference.npz": __file__}}, "what the export itself writes"),
+    ],
+)
+def test_what_cannot_go_along_is_refused_before_any_work(gan, tmp_path, options, said):
+    with pytest.raises(InputError, match=said):
+        ganzoo.export(gan, tmp_path / "models", **options)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_network_that_fails_is_no_full_disk(gan, tmp_path, monkeypatch):
+    def fail(*_):
+        raise tf.errors.InternalError(None, None, "no kernel")
+
+    monkeypatch.setattr(exporting, "answered", fail)
+    with pytest.raises(tf.errors.InternalError):
+        ganzoo.export(gan, tmp_path / "models")
+
+
+@pytest.mark.parametrize(
+    ("record", "goes"),
+    [
+        ({"step": 2, "averaged": True}, True),
+        ({"step": 1, "averaged": True}, False),
+        ({"step": 2, "averaged": False}, False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_a_score_record_goes_along_if_it_is_of_these_weights(gan, tmp_path, monkeypatch, write_nothing, record, goes):
+    (tmp_path / "scores").mkdir()
+    (tmp_path / "scores" / "last.json").write_text("half" if record is None else json.dumps(record))
+    (tmp_path / "recipe.json").write_text("{}")
+    monkeypatch.setattr(training, "restored", lambda *_: (gan, config.load_recipe("dcgan")))
+    folder = ganzoo.export_run(tmp_path, tmp_path / "models")
+    assert (folder / "assets.extra" / "recipe.json").exists()
+    assert (folder / "assets.extra" / "scores" / "last.json").exists() == goes
+
+
 def requests(folder):
     """Returns the (signature, inputs) of a warm-up file."""
     found = []
@@ -200,13 +260,15 @@ def requests(folder):
     return found
 
 
-def test_warm_up_requests_play_every_signature_alone_and_in_a_batch(folder, loaded):
-    sizes = {name: set() for name in loaded.signatures}
-    for name, inputs in requests(folder):
+def test_warm_up_requests_play_what_any_server_takes(folder, loaded):
+    """Scalars, or more rows than its largest batch, stop a server that batches from loading the model."""
+    asked = requests(folder)
+    for name, inputs in asked:
+        assert {value.shape[0] for value in inputs.values()} == {1}
         arguments = {key: tf.constant(value) for key, value in inputs.items()}
         (answer,) = loaded.signatures[name](**arguments).values()
-        sizes[name].add(len(answer))
-    assert sizes == {name: {1, 64} for name in loaded.signatures}
+        assert len(answer) == 1
+    assert sorted(name for name, _ in asked) == ["interpolate", "sample", "sample_png", "serving_default"]
 
 
 def test_warm_up_is_a_choice(build_tiny, tmp_path):
@@ -255,11 +317,20 @@ def write_nothing(monkeypatch):
 
 
 def test_version_is_the_next_number(gan, tmp_path, write_nothing):
-    for name in ("2", "010", "11.partial", "newest"):
+    for name in ("2", "010", "11.partial", "newest", "²", str(2**63)):
         (tmp_path / name).mkdir()
     assert ganzoo.export(gan, tmp_path) == tmp_path / "11"
     assert ganzoo.export(gan, tmp_path / "other") == tmp_path / "other" / "1"
-    assert sorted(os.listdir(tmp_path)) == ["010", "11", "11.partial", "2", "newest", "other"]
+    kept = {"010", "11", "11.partial", "2", "newest", "²", str(2**63)}
+    assert set(os.listdir(tmp_path)) == {*kept, "other"}
+    assert version_folder(tmp_path) == tmp_path / "11"
+    assert files.versions(tmp_path) == {2: tmp_path / "2", 10: tmp_path / "010", 11: tmp_path / "11"}
+
+
+def test_after_the_last_version_there_is_none(gan, tmp_path, write_nothing):
+    (tmp_path / str(2**63 - 1)).mkdir()
+    with pytest.raises(InputError, match="the last version that there can be"):
+        ganzoo.export(gan, tmp_path)
 
 
 def test_a_version_that_appears_meanwhile_is_not_replaced(gan, tmp_path, monkeypatch):
@@ -298,8 +369,6 @@ def test_a_disk_that_fills_leaves_nothing(gan, tmp_path):
 
 @pytest.mark.parametrize("error", [RuntimeError("out of luck"), KeyboardInterrupt()])
 def test_nothing_is_left_of_an_export_that_fails(gan, tmp_path, monkeypatch, error):
-    save = tf.saved_model.save
-
     def fail(module, path, signatures):
         os.makedirs(path)
         assert not os.path.basename(path).isdigit()  # servers must not see it yet
@@ -309,7 +378,6 @@ def test_nothing_is_left_of_an_export_that_fails(gan, tmp_path, monkeypatch, err
     with pytest.raises(type(error)):
         ganzoo.export(gan, tmp_path)
     assert os.listdir(tmp_path) == []
-    assert save is not tf.saved_model.save
 
 
 def test_points(build_tiny, examples, tmp_path):

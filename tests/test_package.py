@@ -49,9 +49,14 @@ def test_a_wheel_brings_the_recipes(tmp_path):
     assert str(tmp_path) in done.stdout
     shipped = {path.stem for path in (tmp_path / "site" / "ganzoo" / "zoo_configs").glob("*.toml")}
     assert shipped == set(config.list_recipes())
-    weights = {path.name for path in (tmp_path / "site" / "ganzoo" / "evaluation" / "weights").iterdir()}
-    assert weights == {path.name for path in (ROOT / "ganzoo" / "evaluation" / "weights").iterdir()}
-    assert "digits_16x16x1.weights.h5" in weights
+    for folder, one in (
+        ("evaluation/weights", "digits_16x16x1.weights.h5"),
+        ("serving/deployment", "kubernetes.yaml"),
+        ("serving/standin/page", "index.html"),
+    ):
+        names = {path.name for path in (tmp_path / "site" / "ganzoo" / folder).iterdir()}
+        assert names == {path.name for path in (ROOT / "ganzoo" / folder).iterdir()}
+        assert one in names
 
 
 def test_the_shipped_generator_draws():

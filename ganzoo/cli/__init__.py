@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from absl import app
 from absl import logging as absl_logging
 
-from ganzoo.errors import InputError, did_you_mean
+from ganzoo.errors import InputError, ServingError, did_you_mean
 
 TOOLS = {
     "train": "train a recipe; the same command resumes",
     "export": "write a trained generator as a SavedModel",
+    "check_export": "check whether TensorFlow Serving can serve an export: a line a rule",
     "sample": "draw pictures from a SavedModel: a grid, a latent walk, single files",
     "evaluate": "score a SavedModel and write the record",
     "train_classifier": "train the classifier of a data set, by which its generators are scored",
     "serve": "serve SavedModels on this machine as TensorFlow Serving would, for development",
     "list": "list variants and recipes",
-    "benchmark": "measure rounds a second, and what `fit` costs over a bare loop",
+    "benchmark": "measure rounds a second, what `fit` costs over a bare loop, what a served model bears",
 }
 
 
@@ -45,7 +46,7 @@ def run(tool: str, flags: Sequence[str] | None = None) -> None:
         try:
             module.main()
             sys.stdout.flush()
-        except InputError as error:
+        except (InputError, ServingError) as error:
             sys.exit(f"ganzoo {tool}: {error}")
         except KeyboardInterrupt:
             sys.exit(130)

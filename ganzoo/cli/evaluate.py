@@ -1,6 +1,7 @@
 """Scores a generator, or any set of images, and writes the record; prints tables of records.
 
 ganzoo evaluate --model=saved_models/dual_d_selu_digits
+ganzoo evaluate --model=grpc://localhost:8500/digits --dataset=digits
 ganzoo evaluate --model=cifar10@test --dataset=cifar10 --split=train --metrics=inception_score,fid,kid
 ganzoo evaluate --records=a.json,b.json
 """
@@ -12,9 +13,14 @@ from ganzoo.errors import InputError
 from ganzoo.evaluation.metrics import METRICS as KNOWN
 from ganzoo.files import require_writable
 
-MODEL = flags.DEFINE_string("model", None, "SavedModel folder or its versions; folder of images; .npz; NAME@SPLIT.")
+MODEL = flags.DEFINE_string(
+    "model",
+    None,
+    "SavedModel folder or its versions; grpc://HOST:PORT/MODEL[/VERSION] or http://HOST:PORT/v1/models/MODEL; "
+    "folder of images; .npz; NAME@SPLIT.",
+)
 RECORDS = flags.DEFINE_list("records", None, "Written records to print side by side, in place of a model.")
-DATASET = flags.DEFINE_string("dataset", None, "What to compare with; the model's own if not given.")
+DATASET = flags.DEFINE_string("dataset", None, "What to compare with; the model's own, which a server does not tell.")
 SPLIT = flags.DEFINE_string("split", "test", "Real images to compare with, as TFDS spells splits.")
 TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Another split, for floors and copies; empty: none.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
@@ -25,7 +31,9 @@ EVALUATOR = flags.DEFINE_string("evaluator", None, "classifier, of the data set 
 INCEPTION_PATH = flags.DEFINE_string("inception_path", None, "SavedModel folder of the Inception graph.")
 RESIZING = flags.DEFINE_string("resizing", "graph", "Who resizes for Inception: graph, bilinear, bicubic.")
 ENGINE = flags.DEFINE_string("engine", "ganzoo", "Whose arithmetic: ganzoo's, or tfgan's own.")
-OUTPUT = flags.DEFINE_string("output", None, "JSON file for the record; beside a SavedModel if not given.")
+OUTPUT = flags.DEFINE_string(
+    "output", None, "JSON file for the record; beside a SavedModel by default, of a server here."
+)
 
 
 def main() -> None:

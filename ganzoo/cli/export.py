@@ -10,7 +10,7 @@ from absl import flags
 
 from ganzoo import exporting
 from ganzoo.files import require_writable
-from ganzoo.serving.configurations import MODELS_FILE, write_configurations
+from ganzoo.serving.configurations import MODELS_FILE, with_model, write_configurations
 
 MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
 OUTPUT = flags.DEFINE_string("output", None, "Folder of the model; saved_models/<recipe> if not given.")
@@ -30,6 +30,7 @@ def main() -> None:
     """Exports."""
     if SERVING_CONFIG.value:
         require_writable(Path(SERVING_CONFIG.value) / MODELS_FILE)
+        with_model(SERVING_CONFIG.value, exporting.model_folder(MODEL_DIR.value, OUTPUT.value))  # now, not afterwards
     path = exporting.export_run(
         MODEL_DIR.value, OUTPUT.value, averaged=AVERAGED.value, checkpoint=CHECKPOINT.value, warm_up=WARM_UP.value
     )

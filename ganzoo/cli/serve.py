@@ -4,9 +4,11 @@ ganzoo serve --model_name=digits --model_base_path=saved_models/digits
 """
 
 import logging
+import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import tensorflow as tf
 from absl import flags
@@ -55,9 +57,6 @@ ENABLE_TENSOR_CONTENT = flags.DEFINE_bool(
 def main() -> None:
     """Serves until SIGTERM or SIGINT, then answers what is in work and ends."""
     _print_log()
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     server = Server(
         MODEL_BASE_PATH.value,
         model_name=MODEL_NAME.value,
@@ -77,9 +76,21 @@ def main() -> None:
         load_retry_interval_micros=LOAD_RETRY_INTERVAL.value,
         enable_serialization_as_tensor_content=ENABLE_TENSOR_CONTENT.value,
     )
-    with server:
-        ended.wait()
-        print("ends: answers what is in work", flush=True)
+    ended = threading.Event()
+    _on_signals(lambda: sys.exit(0))  # nothing is in work before the models are loaded
+    server.start()
+    _on_signals(ended.set)
+    while not ended.wait(1):  # a signal that comes just before a wait without end would not be heard
+        pass
+    _on_signals(lambda: os._exit(1))  # twice means at once
+    print("ends: answers what is in work", flush=True)
+    server.stop()
+    os._exit(0)  # Python itself would wait for threads, and one in a graph without end does not end
+
+
+def _on_signals(act: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
 
 
 def _print_log() -> None:

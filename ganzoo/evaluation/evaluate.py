@@ -52,7 +52,8 @@ def evaluate(
     modes of their density. Memory does not grow with the number of images.
 
     Args:
-        model: A SavedModel folder (`<name>/<version>`, or `<name>` for its newest version), a folder of images, an .npz
+        model: A SavedModel folder (`<name>/<version>`, or `<name>` for its newest version), the address of a model on a
+            server (`grpc://host:port/MODEL[/VERSION]`, `http://host:port/v1/models/MODEL`), a folder of images, an .npz
             file, real data as `NAME@SPLIT`; a GAN, or a functional or sequential Keras model from latents N(0, I)
             [B, latent_dim] to images in [-1, 1]; images uint8 [N, H, W, C] or points float [N, D]; what
             `ganzoo.data.load` returns.
@@ -74,6 +75,7 @@ def evaluate(
 
     Raises:
         InputError: If the model gives no examples, or they do not fit the data, or a name is unknown.
+        ServingError: If a server refuses, or does not answer.
     """
     _check_names(metrics, evaluator, engine, resizing)
     if evaluator == "classifier" and inception_path is not None:

@@ -50,7 +50,7 @@ class ScoreRecord:
 
     Args:
         scores: One per metric.
-        source: What gave the examples: `saved_model`, `keras_model`, `folder`, `npz`, `array` or `data`.
+        source: What gave the examples: `saved_model`, `server`, `keras_model`, `folder`, `npz`, `array` or `data`.
         name: Of the model, file or data, for people.
         recipe: Recipe that the model was trained by; None, here and below, where it is not known.
         variant: Registry name of its GAN.
@@ -163,10 +163,12 @@ def load_record(path: str | os.PathLike) -> ScoreRecord:
 def record_path(model: str | os.PathLike, record: ScoreRecord) -> Path | None:
     """Returns where the record of a SavedModel's version goes: beside it, `<name>/<version>.<protocol>.json`.
 
-    With `-2` and so on in its name where a record of other conditions or metrics lies there; None for what is no
-    SavedModel.
+    That of a model on a server goes to the working directory, as `<name>-<version>.<protocol>.json`. With `-2` and so
+    on in its name where a record of other conditions or metrics lies there; None for what is neither.
     """
     folder = version_folder(Path(model).expanduser()) if record.source == "saved_model" else None
+    if record.source == "server":
+        folder = Path(_file_name(record.name))
     if folder is None:
         return None
     count = short(max(score.generated for score in record.scores))

@@ -4,7 +4,7 @@ import functools
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,16 @@ import tensorflow as tf
 from ganzoo import data
 from ganzoo.data import Density, Examples, pixels
 from ganzoo.errors import InputError
-from ganzoo.exported import ExportedGenerator, load_generator, version_folder
+from ganzoo.exported import SAMPLE_INPUTS, ExportedGenerator, load_generator, version_folder
 from ganzoo.noise import latents
 from ganzoo.sampling import BATCH, sample_batches
+from ganzoo.serving.addresses import is_address
 
 GENERATED = 5000  # examples of a generator, where nobody says how many
 _TOLERANCE = 1e-3  # how far a network's pixels may leave [-1, 1] by rounding
 ACCEPTED = (
-    "a SavedModel folder, a folder of images, an .npz file, real data as NAME@SPLIT (cifar10@test), a Keras model, "
-    "an array uint8 [N, H, W, C] or what ganzoo.data.load returns"
+    "a SavedModel folder, a served model as grpc://host:port/MODEL, a folder of images, an .npz file, real data as "
+    "NAME@SPLIT (cifar10@test), a Keras model, an array uint8 [N, H, W, C] or what ganzoo.data.load returns"
 )
 
 
@@ -57,7 +58,7 @@ class Source:
     """Examples to score.
 
     Args:
-        kind: `"saved_model"`, `"keras_model"`, `"folder"`, `"npz"`, `"array"` or `"data"`.
+        kind: `"saved_model"`, `"server"`, `"keras_model"`, `"folder"`, `"npz"`, `"array"` or `"data"`.
         name: Short, for people.
         example_shape: (H, W, C) of images, (D,) of points.
         draw: (n, seed) -> batches of at most `BATCH` rows, n in all.
@@ -105,12 +106,15 @@ def open_source(model: Any, data_dir: str | os.PathLike | None = None) -> Source
     """Returns the source of what a user gives.
 
     Args:
-        model: A path or `NAME@SPLIT`; a GAN, or a functional or sequential Keras model from latents [B, latent_dim] to
-            images in [-1, 1]; images uint8 [N, H, W, C] or points [N, D]; `Examples`; a `Density`.
+        model: A path, `NAME@SPLIT` or the address of a model on a server, `grpc://host:port/MODEL[/VERSION]` or
+            `http://host:port/v1/models/MODEL[/versions/VERSION]`; a GAN, or a functional or sequential Keras model from
+            latents [B, latent_dim] to images in [-1, 1]; images uint8 [N, H, W, C] or points [N, D]; `Examples`; a
+            `Density`.
         data_dir: Where real data lie; the data set's own default if None.
 
     Raises:
         InputError: If it is nothing that gives examples.
+        ServingError: If a server refuses, or does not answer.
     """
     if isinstance(model, str | os.PathLike):
         return _opened(os.fspath(model), data_dir)
@@ -124,6 +128,8 @@ def open_source(model: Any, data_dir: str | os.PathLike | None = None) -> Source
 
 
 def _opened(path: str, data_dir: str | os.PathLike | None) -> Source:
+    if is_address(path):
+        return _served(path)
     name, at, split = path.partition("@")
     if at and not os.path.exists(path):
         return _real(data.load(name, split, data_dir=data_dir))
@@ -221,6 +227,54 @@ def _saved_model(generator: ExportedGenerator) -> Source:
         # `sample` rounds to pixels, of which NaN makes 0.
         rounded(generator.float_images(generator.latents(BATCH)), repr(name), points=len(manifest.image_shape) == 1)
     return Source("saved_model", name, manifest.image_shape, generator.batches, origin=origin)
+
+
+def _served(address: str) -> Source:
+    """Returns the source of a model on a server: of one version, whatever the server loads meanwhile.
+
+    A server does not tell who trained the model, on what.
+    """
+    from ganzoo.serving.client import Client
+
+    with Client(address) as newest:
+        metadata = newest.metadata()
+        client = Client(str(replace(newest.address, version=metadata.version, label=None)))
+    name, signatures = f"{metadata.name}/{metadata.version}", metadata.signatures
+    shape, plain = _sampled_shape(signatures.get("sample")), _plain_input(signatures.get("serving_default"))
+    if shape is None and plain is None:
+        raise InputError(
+            f"{name!r} on {address} has signatures {sorted(signatures)}, none of which is ganzoo's 'sample', or a "
+            "'serving_default' from latents float32 [B, latent_dim] alone to images; export the model with ganzoo"
+        )
+    if plain is not None:
+        key, latent_dim = plain
+
+        def call(latent: tf.Tensor) -> tf.Tensor:
+            (values,) = client.predict("serving_default", **{key: latent.numpy()}).values()
+            return tf.constant(values)
+
+        if shape is None:
+            return _latent_source("server", name, call, latent_dim)
+        # `sample` rounds to pixels, of which NaN makes 0.
+        rounded(call(_first_latents(latent_dim)).numpy(), repr(name), points=len(shape) == 1)
+    return Source("server", name, shape, client.batches)
+
+
+def _sampled_shape(signature: Any) -> tuple[int, ...] | None:
+    """Returns (H, W, C) or (D,) of what a served signature samples by seed and index; None if it is of another kind."""
+    if signature is None or set(signature.inputs) != SAMPLE_INPUTS or len(signature.outputs) != 1:
+        return None
+    (output,) = signature.outputs.values()
+    return output.shape[1:] if output.shape is not None and None not in output.shape[1:] else None
+
+
+def _plain_input(signature: Any) -> tuple[str, int] | None:
+    """Returns input and latent_dim of a served signature from one float matrix to one value; None if it is no such."""
+    if signature is None or len(signature.inputs) != 1 or len(signature.outputs) != 1:
+        return None
+    ((key, spec),) = signature.inputs.items()
+    matrix = spec.dtype == np.float32 and spec.shape is not None and len(spec.shape) == 2
+    return (key, spec.shape[1]) if matrix and spec.shape[1] is not None else None
 
 
 def _gan(gan: Any) -> Source:

@@ -3,9 +3,16 @@
 import importlib
 from typing import Any
 
-_HOME = {"check": "contract", "Report": "contract", "Client": "client", "write_configurations": "configurations"}
+_HOME = {
+    "AsyncClient": "client",
+    "Client": "client",
+    "Report": "contract",
+    "ServingError": "client",
+    "check": "contract",
+    "write_configurations": "configurations",
+}
 
-__all__ = ["Client", "Report", "check", "write_configurations"]
+__all__ = ["AsyncClient", "Client", "Report", "ServingError", "check", "write_configurations"]
 
 
 def __getattr__(name: str) -> Any:

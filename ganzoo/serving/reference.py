@@ -9,13 +9,12 @@ import tensorflow as tf
 REFERENCE_FILE = "assets.extra/keras_reference.npz"
 
 
-def write_reference(
-    folder: Path, functions: Mapping[str, Callable], questions: Iterable[tuple[str, Mapping[str, np.ndarray]]]
-) -> None:
-    """Writes inputs and outputs of signatures to the folder of a SavedModel, as arrays `<signature>.<name>`.
+def answered(
+    functions: Mapping[str, Callable], questions: Iterable[tuple[str, Mapping[str, np.ndarray]]]
+) -> dict[str, np.ndarray]:
+    """Returns inputs and outputs of signatures, as arrays `<signature>.<name>`.
 
     Args:
-        folder: of the SavedModel.
         functions: the signatures, by name.
         questions: signature, and its inputs by name.
     """
@@ -24,6 +23,11 @@ def write_reference(
         outputs = functions[signature](*map(tf.constant, inputs.values()))
         named = {**inputs, **{name: value.numpy() for name, value in outputs.items()}}
         arrays |= {f"{signature}.{name}": value for name, value in named.items()}
+    return arrays
+
+
+def write_reference(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes what `answered` gave to the folder of a SavedModel."""
     path = folder / REFERENCE_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:

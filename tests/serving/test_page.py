@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from standins import eventually, write_halves
 
 import ganzoo
 from ganzoo.serving.standin import Server
@@ -34,9 +35,16 @@ def models(gan, build_tiny, scattered, tmp_path_factory):
     (record,) = (ROOT / "saved_models" / "dual_d_selu_digits").glob("1.*.json")
     shutil.copy(record, folder / "images")
     (folder / "images" / "1.5k_test.broken.json").write_text("{")
+    (folder / "images" / "1.list.json").write_text("[1]")
+    (folder / "images" / "1.note.json").write_text('{"note": "not a score"}')
+    record = '{"scores": [{"metric": "fid", "value": null}, {"metric": "class_share_0", "value": null}]}'
+    (folder / "points" / "1.empty.json").write_text(record)
+    write_halves(folder / "foreign", 1)
+    (folder / "foreign/1/assets.extra").mkdir()
+    (folder / "foreign/1/assets.extra/ganzoo.json").write_text('{"variant": "not ours"}')
     entries = [
         f'config {{ name: "{name}" base_path: "{folder / name}" model_platform: "tensorflow" }}'
-        for name in ("images", "points")
+        for name in ("foreign", "images", "points")
     ]
     (folder / "models.config").write_text(f"model_config_list {{ {' '.join(entries)} }}")
     return folder / "models.config"
@@ -65,7 +73,7 @@ def page(browser, server):
     page.errors, page.hosts = [], set()
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]))
-    page.goto(f"http://127.0.0.1:{server.rest_port}/")
+    page.goto(f"http://127.0.0.1:{server.rest_port}/#model=images")
     settled(page, 64)
     yield page
     page.close()
@@ -171,7 +179,45 @@ def test_points_are_a_scatter(page):
     assert drawn
     assert not page.is_visible("#grid")
     assert not page.is_visible("#way")
-    assert "No score record" in page.inner_text("#scores")
+    assert ["fid", "none", ""] in [row.split("\t") for row in page.inner_text("#scores table").splitlines()]
+    page.select_option("#count", "144")  # more rows than the server takes in one request
+    settled(page, 1440)
+
+
+def test_no_request_is_larger_than_a_batch(page, gan):
+    asked = []
+    page.on("request", lambda request: asked.append(len(request.post_data_json["instances"])))
+    page.select_option("#count", "144")
+    settled(page, 144)
+    assert asked == [64, 64, 16]
+    assert near(shown(page), gan.generate(144))
+
+
+def test_a_model_that_ganzoo_did_not_export(page):
+    page.select_option("#model", "foreign")
+    assert page.inner_text("#lacking") == "This model has no signature sample_png, no interpolate."
+    assert "not exported by ganzoo" in page.inner_text("#about")
+    assert page.locator("#grid img").count() == 0  # those of the model before
+    assert not page.is_visible("#drawn")
+    assert not page.is_visible("#way")
+    page.select_option("#model", "images")
+    settled(page, 64)
+    assert page.inner_text("#lacking") == ""
+    assert page.is_visible("#way")
+
+
+def test_a_new_version_takes_the_place_of_the_old_one(page, build_tiny, scattered, models, server):
+    asked = []
+    page.route("**/v1/models/**", lambda route: asked.append(route.request.url) or route.continue_())
+    later = scattered(build_tiny("dcgan", image_shape=(2,), prior="normal"))
+    page.select_option("#model", "points")
+    settled(page, 640)
+    ganzoo.export(later, models.parent / "points")
+    eventually(lambda: [each.number for each in server._models.available()["points"]] == [2])
+    page.fill("#seed", "4")
+    settled(page, 640, 4)
+    assert "version 2" in page.inner_text("#about")
+    assert [url.split("/versions/")[1][0] for url in asked[-11:]] == ["1", *["2"] * 10]
 
 
 def test_the_address_says_what_is_shown(page, browser, gan):
@@ -195,7 +241,7 @@ def test_what_the_server_refuses_is_said(page, server):
 
 def test_a_narrow_screen_scrolls_down_alone(browser, server):
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.goto(f"http://127.0.0.1:{server.rest_port}/")
+    page.goto(f"http://127.0.0.1:{server.rest_port}/#model=images")
     settled(page, 64)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

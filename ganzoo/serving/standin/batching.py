@@ -20,7 +20,7 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
 from ganzoo.errors import InputError
-from ganzoo.serving.standin.statuses import ServingError, as_serving_error, failed_precondition, invalid, unavailable
+from ganzoo.serving.standin.statuses import Refusal, as_refusal, failed_precondition, invalid, unavailable
 
 Run = Callable[[list[np.ndarray]], list[np.ndarray]]
 
@@ -185,13 +185,14 @@ class Batching:
             self.queues.append(queue)
         return queue
 
-    def stop(self) -> None:
-        """Ends the threads; nothing may wait any more."""
+    def stop(self, seconds: float) -> None:
+        """Ends the threads, which may take `seconds`; nothing may wait any more."""
+        end = time.monotonic() + seconds
         with self.changed:
             self._stopped = True
             self.changed.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         while True:
@@ -204,6 +205,7 @@ class Batching:
                     return
             queue, batch = ready
             queue.process(batch.tasks)
+            del ready, queue, batch  # or the thread keeps the requests as long as it waits
 
     def _next(self) -> "tuple[Batches, _Batch] | None":
         """Returns a batch that shall run now and its queue, which goes to the end of the line."""
@@ -232,7 +234,7 @@ class Batches:
         """Returns what the graph makes of one request's inputs [B, ...]: outputs [B, ...].
 
         Raises:
-            ServingError: If the inputs have no common batch dimension, the queue is full, or the graph says no.
+            Refusal: If the inputs have no common batch dimension, the queue is full, or the graph says no.
         """
         rows = _batch_rows(feeds)
         if rows == 0:
@@ -246,6 +248,9 @@ class Batches:
         with self._batching.changed:
             self._enqueue(tasks)
             self._batching.changed.notify_all()
+        for task in tasks:
+            if failure := task.answer.exception():
+                raise failure.bare  # `failure`, raised here, would be in a circle with its task
         answers = [task.answer.result() for task in tasks]
         return answers[0] if len(answers) == 1 else [np.concatenate(values) for values in zip(*answers, strict=True)]
 
@@ -280,14 +285,14 @@ class Batches:
             now = time.monotonic()
             if all(task.deadline is not None and task.deadline <= now for task in tasks):
                 text = "Run() timeout exceeded while waiting in batching queue"
-                raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+                raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
             answers = self._answers(tasks)
         except Exception as error:
             if len(tasks) > 1:
                 for task in tasks:
                     self.process([task])
             else:
-                tasks[0].answer.set_exception(as_serving_error(error))
+                tasks[0].answer.set_exception(as_refusal(error).bare)
             return
         for task, answer in zip(tasks, answers, strict=True):
             task.answer.set_result(answer)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import functools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -15,11 +16,13 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from ganzoo.serving.standin import limits
-from ganzoo.serving.standin.statuses import ServingError, invalid, unimplemented
+from ganzoo.serving.standin.statuses import Refusal, invalid, unimplemented
 
 Form = Literal["row", "column"]
 Inputs = Mapping[str, meta_graph_pb2.TensorInfo]
 
+# A string, to be left alone, or the other word for infinity that TensorFlow Serving's parser knows.
+_SHORT_INFINITY = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|Inf(?!inity)', re.S)
 _PARSE_ERRORS = {
     "Expecting value": "Invalid value.",
     "Expecting property name enclosed in double quotes": "Missing a name for object member.",
@@ -47,7 +50,7 @@ def parse(body: bytes) -> dict[str, Any]:
     """Returns the JSON object in a request's body.
 
     Raises:
-        ServingError: If it is no JSON, or no object.
+        Refusal: If it is no JSON, or no object.
     """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
@@ -55,17 +58,35 @@ def parse(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise invalid(f"JSON Parse error: Invalid encoding in string. at offset: {error.start}") from None
+    if re.search("Inf(?!inity)", text):
+        text = _SHORT_INFINITY.sub(lambda found: found[1] or "Infinity", text)
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_float=_finite, object_pairs_hook=_first_wins)
     except json.JSONDecodeError as error:
         raise invalid(f"JSON Parse error: {_parse_error(text, error)} at offset: {error.pos}") from None
     except RecursionError:
         raise invalid(f"JSON Parse error: nested more than {limits.DEPTH} levels deep") from None
-    except ValueError:  # an integer of more digits than Python converts
+    except ValueError:  # `_finite`, or an integer of more digits than Python converts
         raise invalid("JSON Parse error: Number too big to be stored in double.") from None
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {_shown(document)} Is not object")
     return document
+
+
+def _finite(digits: str) -> float:
+    """Returns a number; raises ValueError if it is too large for one."""
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(digits)
+    return value
+
+
+def _first_wins(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns a JSON object; of members of the same name the first one counts, as where one is searched for."""
+    found = dict(members)
+    if len(found) < len(members):
+        found.update(reversed(members))
+    return found
 
 
 def _parse_error(text: str, error: json.JSONDecodeError) -> str:
@@ -86,7 +107,7 @@ def signature_name(document: dict[str, Any]) -> str:
     """Returns the name of the signature that a request asks for; empty for the default one.
 
     Raises:
-        ServingError: If it is no string.
+        Refusal: If it is no string.
     """
     name = document.get("signature_name", "")
     if not isinstance(name, str):
@@ -104,7 +125,7 @@ def inputs_of(document: dict[str, Any], inputs: Inputs) -> tuple[dict[str, np.nd
         inputs: of the signature.
 
     Raises:
-        ServingError: If the document does not fit the signature.
+        Refusal: If the document does not fit the signature.
     """
     if "instances" in document and "inputs" in document:
         raise invalid(
@@ -137,7 +158,7 @@ def _from_rows(rows: list, inputs: Inputs) -> dict[str, np.ndarray]:
         for number, row in enumerate(rows):
             if _is_named(row):
                 raise invalid(f"Expecting value/list but got object at item {number} of input list")
-        (name,) = inputs
+        name = min(inputs)  # one object of bytes may come for several inputs: the first is wrong, or the others missing
         return {name: _stacked(rows, inputs[name].dtype, "")}
     names = set(inputs)
     for number, row in enumerate(rows):
@@ -169,13 +190,13 @@ def _stacked(rows: list, dtype: int, where: str) -> np.ndarray:
                 raise invalid(f"Expecting tensor size: {first.size} but got: {value.size}")
             if value.shape != first.shape:
                 raise invalid(f"Expecting shape {_shape(first)} but got: {_shape(value)}")
-        except ServingError as error:
+        except Refusal as error:
             raise _row_error(number, where, error) from None
         values.append(value)
     return np.stack(values)
 
 
-def _row_error(number: int, where: str, error: ServingError) -> ServingError:
+def _row_error(number: int, where: str, error: Refusal) -> Refusal:
     return invalid(f"Failed to process element: {number}{where} of 'instances' list. Error: {error.described}")
 
 
@@ -319,7 +340,7 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, dict) and not _is_base64(value)
 
 
-def _type_error(value: Any, dtype: int) -> ServingError:
+def _type_error(value: Any, dtype: int) -> Refusal:
     return invalid(
         f"JSON Value: {_shown(value)} Type: {_json_type(value)} is not of expected type: {_type_name(dtype)}"
     )
@@ -333,10 +354,14 @@ def _json_type(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     """Returns a JSON value as text, no longer than an error should be."""
+    text = ""
     try:
-        text = json.dumps(value, indent=4, ensure_ascii=False)
-    except (RecursionError, ValueError):
-        return "..."
+        for part in json.JSONEncoder(indent=4, ensure_ascii=False).iterencode(value):
+            text += part
+            if len(text) > limits.ERROR_VALUE_CHARACTERS:
+                break
+    except RecursionError:
+        text += "..."
     return text if len(text) <= limits.ERROR_VALUE_CHARACTERS else text[: limits.ERROR_VALUE_CHARACTERS] + "..."
 
 
@@ -349,7 +374,8 @@ def _numpy(dtype: int) -> type:
 
 
 def _type_name(dtype: int) -> str:
-    return tf.as_dtype(dtype).name.replace("float32", "float").replace("float64", "double")
+    """Returns a type's name as C++ prints it: `float`, `half`, `int64`."""
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
 
 
 def _objects(values: list[bytes]) -> np.ndarray:
@@ -366,7 +392,7 @@ def answer(outputs: Mapping[str, np.ndarray], dtypes: Mapping[str, int], form: F
         form: `"row"`: a list of what each row gave, which needs equal batch dimensions; `"column"`: as they are.
 
     Raises:
-        ServingError: If JSON cannot say it.
+        Refusal: If JSON cannot say it.
     """
     for name in outputs:
         if dtypes[name] not in _WRITABLE:

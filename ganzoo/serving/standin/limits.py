@@ -3,7 +3,7 @@
 MESSAGE_BYTES = 64 << 20
 """Of a gRPC request, and of the body of an HTTP request."""
 TENSOR_BYTES = 256 << 20
-"""Of one input once it is unpacked: a small message can name a large shape."""
+"""Of all inputs of a request once they are unpacked: a small message can name a large shape."""
 ROWS = 1024
 """Of the batch dimension of a request."""
 DEPTH = 32

@@ -12,18 +12,23 @@ import grpc
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from ganzoo.files import versions
 from ganzoo.serving.standin.servable import Servable
 from ganzoo.serving.standin.statuses import (
-    ServingError,
-    as_serving_error,
+    Refusal,
+    as_refusal,
     failed_precondition,
     invalid,
     not_found,
+    unavailable,
 )
 
 State = get_model_status_pb2.ModelVersionStatus
 Config = model_server_config_pb2.ModelServerConfig
 ModelConfig = model_server_config_pb2.ModelConfig
+
+# A signal that comes just before the main thread begins to wait is heard when it wakes, so it wakes now and then.
+_SIGNAL_SECONDS = 0.5
 
 _log = logging.getLogger("ganzoo.serving")
 
@@ -50,7 +55,7 @@ class Version:
     state: int = State.START
     wanted: bool = True
     gone: bool = False
-    error: ServingError | None = None
+    error: Refusal | None = None
     servable: Servable | None = None
     requests: int = 0
 
@@ -98,8 +103,7 @@ class Models:
         self._models: dict[str, Model] = {}
         self._labels: dict[str, dict[str, int]] = {}
         self._changed = threading.Condition()
-        self._configuring = threading.Lock()
-        self._loading = threading.Lock()
+        self._configuring, self._looking, self._loading = threading.Lock(), threading.Lock(), threading.Lock()
         self._stopped = threading.Event()
         self._threads: set[threading.Thread] = set()
         self._complaints: dict[str, str] = {}
@@ -108,14 +112,15 @@ class Models:
         """Loads the models of a configuration, then watches for new versions.
 
         Raises:
-            ServingError: If the configuration is wrong or a model does not become available.
+            Refusal: If the configuration is wrong or a model does not become available.
         """
         self.configure(config)
         if self._poll_seconds > 0:
             self.every(self._poll_seconds, self.look)
 
-    def stop(self) -> None:
-        """Waits for the requests in work, then unloads everything."""
+    def stop(self, seconds: float) -> None:
+        """Waits for the requests in work, then unloads everything; what takes longer than `seconds` is left behind."""
+        end = time.monotonic() + seconds
         self._stopped.set()
         with self._changed:
             for model in self._models.values():
@@ -123,36 +128,43 @@ class Models:
                     version.wanted = False
                 self._retire(model)
             self._changed.notify_all()
-        while self._threads:
+        while self._threads and time.monotonic() < end:
             for thread in list(self._threads):
-                thread.join()
+                thread.join(max(0.0, end - time.monotonic()))
 
     def configure(self, config: Config) -> None:
         """Serves the models of `config` and no others; returns when each new one has a version that answers.
 
         Raises:
-            ServingError: If the configuration is wrong, or a new model does not become available.
+            Refusal: If the configuration is wrong, or a new model does not become available.
         """
         if config.WhichOneof("config") != "model_config_list":
             raise invalid(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
                 "supported"
             )
-        models = config.model_config_list.config
-        with self._configuring:
-            _require_valid(models)
-            labels = self._checked_labels(models)
-            new = [model.name for model in models if model.name not in self._served()]
-            for name in new:
-                _require_versions(next(model for model in models if model.name == name))
-            with self._changed:
-                self._labels = labels
-                for name in set(self._models) - {model.name for model in models}:
-                    self._models[name].config.ClearField("base_path")  # no version is wanted any more
-                for model in models:
-                    self._models.setdefault(model.name, Model(ModelConfig())).config.CopyFrom(model)
-            self.look()
-            self._await_available(new)
+        if not self._configuring.acquire(blocking=False):
+            raise unavailable("another configuration is being loaded; try again")
+        try:
+            self._configure(config.model_config_list.config)
+        finally:
+            self._configuring.release()
+
+    def _configure(self, models: list[ModelConfig]) -> None:
+        _require_valid(models)
+        labels = self._checked_labels(models)
+        served = {name for name, model in self._models.items() if model.config.base_path}
+        new = [model for model in models if model.name not in served]
+        for model in new:
+            _require_versions(model)
+        with self._changed:
+            self._labels = labels
+            for name in set(self._models) - {model.name for model in models}:
+                self._models[name].config.ClearField("base_path")  # no version is wanted any more
+            for model in models:
+                self._models.setdefault(model.name, Model(ModelConfig())).config.CopyFrom(model)
+        self.look()
+        self._await_available([model.name for model in new])
 
     def every(self, seconds: float, work: Callable[[], None]) -> None:
         """Does some work again and again, until the end."""
@@ -165,18 +177,23 @@ class Models:
 
     def look(self) -> None:
         """Compares what the file system has with what is loaded, and begins to load and unload."""
-        with self._changed:
-            for model in self._models.values():
-                folders = self._wanted(model.config)
-                if folders is not None:
-                    self._reconcile(model, folders)
+        with self._looking:
+            with self._changed:
+                models = [
+                    (model, ModelConfig.FromString(model.config.SerializeToString())) for model in self._models.values()
+                ]
+            found = [(model, self._wanted(config)) for model, config in models]  # no request waits for a disk
+            with self._changed:
+                for model, folders in found:
+                    if folders is not None and not self._stopped.is_set():
+                        self._reconcile(model, folders)
 
     @contextlib.contextmanager
     def serving(self, spec: model_pb2.ModelSpec) -> Iterator[Version]:
         """Yields the version that a request names, which is not unloaded meanwhile.
 
         Raises:
-            ServingError: If there is none.
+            Refusal: If there is none.
         """
         with self._changed:
             version = self._requested(spec)
@@ -192,7 +209,7 @@ class Models:
         """Returns the states of a model's versions, newest first, or of the one that is named.
 
         Raises:
-            ServingError: If there is none.
+            Refusal: If there is none.
         """
         with self._changed:
             versions = self._models[spec.name].versions if spec.name in self._models else {}
@@ -216,9 +233,6 @@ class Models:
         with self._changed:
             found = {name: model.available for name, model in sorted(self._models.items())}
         return {name: versions for name, versions in found.items() if versions}
-
-    def _served(self) -> set[str]:
-        return {name for name, model in self._models.items() if model.config.base_path}
 
     def _requested(self, spec: model_pb2.ModelSpec) -> Version:
         if not spec.name:
@@ -259,7 +273,7 @@ class Models:
         if not config.base_path:
             return {}
         try:
-            folders = version_folders(Path(config.base_path))
+            folders = versions(Path(config.base_path))
         except OSError as error:
             self._complain(config.name, f"{config.base_path!r} cannot be read: {error.strerror}")
             return None
@@ -304,7 +318,7 @@ class Models:
                 try:
                     servable = self._load(version.path)
                 except Exception as error:
-                    self._failed(version, as_serving_error(error), attempt)
+                    self._failed(version, as_refusal(error), attempt)
                     servable = None
             if servable:
                 _log.info("%s is loaded, in %.1f s, and answers", version, time.perf_counter() - start)
@@ -317,8 +331,8 @@ class Models:
                 self._wait_unless(lambda: not version.wanted, self._retry_seconds)
         self._set(version, State.END)
 
-    def _failed(self, version: Version, error: ServingError, attempt: int) -> None:
-        version.error = error
+    def _failed(self, version: Version, error: Refusal, attempt: int) -> None:
+        version.error = error.bare
         left = self._load_retries - attempt
         then = f"tries again in {max(0, self._retry_seconds):.0f} s, {left} more" if left else "gives up"
         _log.warning("%s cannot be loaded (%s); %s", version, error.described, then)
@@ -341,18 +355,20 @@ class Models:
         servable.close()
         self._set(version, State.END)
         _log.info("%s is unloaded", version)
+        if version.wanted:  # again, meanwhile
+            self.look()
 
     def _await_available(self, names: list[str]) -> None:
         """Waits until each model has a version that answers, or none that will."""
-        pending = (State.START, State.LOADING)
 
         def settled(name: str) -> bool:
             model = self._models[name]
-            states = {version.state for version in model.versions.values() if version.wanted}
-            return bool(model.available) or not states & {*pending} or self._stopped.is_set()
+            ended = (version.state == State.END for version in model.versions.values() if version.wanted)
+            return bool(model.available) or all(ended) or self._stopped.is_set()
 
         with self._changed:
-            self._changed.wait_for(lambda: all(map(settled, names)))
+            while not self._changed.wait_for(lambda: all(map(settled, names)), _SIGNAL_SECONDS):
+                pass
             failed = [
                 version
                 for name in names
@@ -366,7 +382,7 @@ class Models:
                 for version in failed
             )
             text = f"{len(failed)} model(s) did not become available: {{{each}}}"
-            raise ServingError(grpc.StatusCode.UNKNOWN, text)
+            raise Refusal(grpc.StatusCode.UNKNOWN, text)
 
     def _set(self, version: Version, state: int) -> None:
         with self._changed:
@@ -391,25 +407,15 @@ class Models:
         thread.start()
 
 
-def version_folders(base: Path) -> dict[int, Path]:
-    """Returns the folders in a base path whose whole name is an integer, by version; of equal ones the last by name.
-
-    Raises:
-        OSError: If the base path cannot be read.
-    """
-    names = sorted(path.name for path in base.iterdir())
-    return {int(name): base / name for name in names if name.isascii() and name.isdigit() and int(name) < 1 << 63}
-
-
 def _may_load_again(version: Version) -> bool:
     """Returns whether a version that is wanted was unloaded, or failed and was away since."""
     return version.state == State.END and (version.error is None or version.gone)
 
 
 def _require_versions(config: ModelConfig) -> None:
-    """Raises ServingError if a base path has nothing to load; a real server would wait for it without a word."""
+    """Raises Refusal if a base path has nothing to load; a real server would wait for it without a word."""
     try:
-        if version_folders(Path(config.base_path)):
+        if versions(Path(config.base_path)):
             return
         reason = "has no version in it (a folder 1, 2, ...)"
     except OSError as error:
@@ -418,7 +424,7 @@ def _require_versions(config: ModelConfig) -> None:
 
 
 def _require_valid(models: list[ModelConfig]) -> None:
-    """Raises ServingError if a list of models is one that a server would not take."""
+    """Raises Refusal if a list of models is one that a server would not take."""
     names = set()
     for model in models:
         if model.name in names:

@@ -13,7 +13,7 @@ from tensorflow_serving.apis import (
 from ganzoo.serving.standin.models import Models
 from ganzoo.serving.standin.servable import DEFAULT_SIGNATURE
 from ganzoo.serving.standin.statuses import invalid
-from ganzoo.serving.standin.tensors import array_of, proto_of
+from ganzoo.serving.tensors import proto_of
 
 _SIGNATURES = "signature_def"
 
@@ -30,13 +30,14 @@ def predict(
         seconds: after which the answer is of no use.
 
     Raises:
-        ServingError: As TensorFlow Serving would answer.
+        Refusal: As TensorFlow Serving would answer.
     """
     _require_spec(request)
     with models.serving(request.model_spec) as version:
         signature = version.servable.signature(request.model_spec.signature_name)
-        inputs = {name: array_of(proto, name) for name, proto in request.inputs.items()}
-        outputs = version.servable.predict(request.model_spec.signature_name, inputs, request.output_filter, seconds)
+        outputs = version.servable.predict(
+            request.model_spec.signature_name, request.inputs, request.output_filter, seconds
+        )
     response = predict_pb2.PredictResponse()
     response.model_spec.name = request.model_spec.name
     response.model_spec.signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
@@ -52,7 +53,7 @@ def metadata(
     """Returns the signatures of a model's version.
 
     Raises:
-        ServingError: If `fields` has others than `signature_def`, or there is no such version.
+        Refusal: If `fields` has others than `signature_def`, or there is no such version.
     """
     if not fields:
         raise invalid("GetModelMetadataRequest must specify at least one metadata_field")

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,8 +26,8 @@ from ganzoo.errors import InputError
 from ganzoo.serving.standin import json_tensors, limits, predictions
 from ganzoo.serving.standin.models import Models, Version
 from ganzoo.serving.standin.statuses import (
-    ServingError,
-    as_serving_error,
+    Refusal,
+    as_refusal,
     invalid,
     not_found,
     unavailable,
@@ -39,6 +40,7 @@ _log = logging.getLogger("ganzoo.serving")
 _CHOICE = r"/v1/models{}(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _POST = re.compile(_CHOICE.format(r"/(?P<name>[^/:]+)") + r":(?P<method>classify|regress|predict)", re.I)
 _GET = re.compile(_CHOICE.format(r"(?:/(?P<name>[^/:]+))?") + r"(?:/(?P<metadata>metadata))?", re.I)
+_VERSION_DIGITS = 19  # of 2^63 - 1; Python converts no number of more than some thousands
 _LOCAL = ("127.0.0.1", "localhost")
 _PAGE_HEADERS = {
     "Cache-Control": "no-cache",
@@ -61,7 +63,8 @@ class RestPort:
     """
 
     def __init__(self, models: Models, port: int, threads: int, timeout_seconds: float):
-        self._socket = socket.socket()
+        # Of a socket that does not name its protocol asyncio does not turn Nagle's delay of 40 ms an answer off.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))
@@ -77,10 +80,10 @@ class RestPort:
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="critical",  # what a client did wrong is told to the client
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=limits.CONNECTIONS,
                 h11_max_incomplete_event_size=limits.HEADER_BYTES,
             )
         )
@@ -105,10 +108,12 @@ class RestPort:
 
 
 class _Protocol(H11Protocol):
-    """Closes connections that take too long over the headers of a request, which uvicorn would wait for."""
+    """Closes connections that are too many, and those that take too long over a request's headers or an answer."""
 
     def connection_made(self, transport) -> None:
         super().connection_made(transport)
+        if len(self.connections) > limits.CONNECTIONS:
+            self._end("503 Service Unavailable", "this development server has too many connections; try again")
         self._idle_since = self.loop.time()
         self._watch = self.loop.call_later(limits.HEADER_SECONDS, self._look)
 
@@ -121,15 +126,20 @@ class _Protocol(H11Protocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        body = json.dumps({"error": msg}).encode()
-        head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        self._end("400 Bad Request", msg)
+
+    def _end(self, status: str, text: str) -> None:
+        """Says why, whatever was asked, and closes the connection."""
+        body = json.dumps({"error": text}).encode()
+        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
         self.transport.close()
 
     def _look(self) -> None:
         idle = self.cycle is None or self.cycle.response_complete
         if idle and self.loop.time() - self._idle_since >= limits.HEADER_SECONDS:
-            self.transport.close()
+            self.transport.close()  # once all is sent, for which a client that does not read has a minute
+            self._watch = self.loop.call_later(limits.BODY_SECONDS, self.transport.abort)
         else:
             self._watch = self.loop.call_later(limits.HEADER_SECONDS / 4, self._look)
 
@@ -149,10 +159,7 @@ class _Application:
         except ClientDisconnect:
             return
         except Exception as error:
-            failure = as_serving_error(error)
-            if failure.code is grpc.StatusCode.INTERNAL:
-                _log.exception("internal error")
-            response = _json({"error": failure.text}, failure.http)
+            response = _refused(error)  # a local exception would be in a circle with this frame and keep the request
         finally:
             self._in_work -= 1
         await response(scope, receive, send)
@@ -162,19 +169,19 @@ class _Application:
         body = await _body(request)
         if self._in_work > limits.REQUESTS:
             raise unavailable("this development server has too many requests in work; try again")
-        path = request.scope["raw_path"].decode("ascii", "replace")
+        path = _path(request)
         work = self._work(request.method, path, body)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TimeoutError:
-            raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
+            raise Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
     def _work(self, method: str, path: str, body: bytes) -> Callable[[], Response]:
         """Returns what answers a request, to be called in a thread.
 
         Raises:
-            ServingError: If nothing does.
+            Refusal: If nothing does.
         """
         if method == "GET" and path == "/":
             return _page
@@ -188,12 +195,14 @@ class _Application:
         if not found["name"]:
             raise invalid("Missing model name in request.")
         spec = _spec(found)
-        if method == "POST":
-            if found["method"].lower() != "predict":
+        if method == "POST":  # the case of letters, which the pattern leaves open, is looked at after it
+            if found["method"] in ("classify", "regress"):
                 name = found["method"].capitalize()
                 raise unimplemented(f"{name} is not offered by this development server; TensorFlow Serving has it")
+            if found["method"] != "predict":
+                raise invalid(f"Malformed request: {method} {path}")
             return lambda: self._predict(spec, body)
-        if found["metadata"]:
+        if found["metadata"] == "metadata":
             return lambda: _metadata(self._models, spec)
         return lambda: _json(_as_json(self._models.status(spec)))
 
@@ -204,7 +213,7 @@ class _Application:
             servable = version.servable
             try:
                 signature = servable.signature(name)
-            except ServingError:
+            except Refusal:
                 wanted = name or "serving_default"
                 raise invalid(f'Serving signature name: "{wanted}" not found in signature def') from None
             if not signature.inputs:
@@ -215,14 +224,35 @@ class _Application:
         return _response(json_tensors.answer(outputs, dtypes, form))
 
 
+def _refused(error: Exception) -> Response:
+    """Returns the answer that tells a client of an exception."""
+    failure = as_refusal(error)
+    if failure.code is grpc.StatusCode.INTERNAL:
+        _log.error("internal error", exc_info=error)
+    return _json({"error": failure.text}, failure.http)
+
+
+def _path(request: Request) -> str:
+    """Returns the path of a request as TensorFlow Serving reads it: with the query, without scheme and host."""
+    path, query = request.scope["raw_path"].decode("ascii", "replace"), request.scope["query_string"]
+    path = re.sub("^https?://[^/]*", "", path, flags=re.I)
+    return f"{path}?{query.decode('ascii', 'replace')}" if query and path != "/" else path
+
+
 def _require_local(request: Request) -> None:
-    """Refuses pages of other sites: names that were made to mean this machine, requests from elsewhere."""
-    host = request.headers.get("host")
-    if host is not None and urlsplit(f"//{host}").hostname not in _LOCAL:
-        raise ServingError(grpc.StatusCode.PERMISSION_DENIED, "Host is not this machine: ask 127.0.0.1 or localhost")
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).hostname not in _LOCAL:
-        raise ServingError(grpc.StatusCode.PERMISSION_DENIED, "Origin is another site: this server is for this machine")
+    """Refuses other sites' pages: names that were made to mean this machine, requests from elsewhere."""
+    for header, prefix in (("host", "//"), ("origin", "")):
+        value = request.headers.get(header)
+        if value is not None and _hostname(prefix + value) not in _LOCAL:
+            text = f"{header.capitalize()} is not this machine: ask 127.0.0.1 or localhost"
+            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, text)
+
+
+def _hostname(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 async def _body(request: Request) -> bytes:
@@ -240,20 +270,40 @@ async def _body(request: Request) -> bytes:
                     break
     except TimeoutError:
         text = f"the body of the request did not arrive within {limits.BODY_SECONDS:.0f} s"
-        raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, text, http=408) from None
+        raise Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, text, http=408) from None
     if size > limits.MESSAGE_BYTES:
-        text = f"the body of the request is larger than {limits.MESSAGE_BYTES} bytes; send several"
-        raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, text, http=413)
-    return b"".join(parts)
+        raise _too_large()
+    body = b"".join(parts)
+    return _unzipped(body) if "gzip" in request.headers.get("content-encoding", "") else body
+
+
+def _unzipped(body: bytes) -> bytes:
+    """Returns what is in a gzip file, of which a small one may hold much."""
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        unzipped = stream.decompress(body, limits.MESSAGE_BYTES + 1)
+    except zlib.error:
+        raise invalid("the body of the request is not gzip, which its Content-Encoding says") from None
+    if len(unzipped) > limits.MESSAGE_BYTES:
+        raise _too_large()
+    if not stream.eof:
+        raise invalid("the body of the request is the beginning of a gzip file alone")
+    return unzipped
+
+
+def _too_large() -> Refusal:
+    text = f"the body of the request is larger than {limits.MESSAGE_BYTES} bytes; send several"
+    return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, text, http=413)
 
 
 def _spec(found: re.Match) -> model_pb2.ModelSpec:
     """Returns the model and version that a path names."""
     spec = model_pb2.ModelSpec(name=unquote(found["name"]))
     if found["version"]:
-        if int(found["version"]) >= 1 << 63:
+        digits = found["version"].lstrip("0") or "0"
+        if len(digits) > _VERSION_DIGITS or int(digits) >= 1 << 63:
             raise invalid(f"Failed to convert version: {found['version']} to numeric.")
-        spec.version.value = int(found["version"])
+        spec.version.value = int(digits)
     if found["label"]:
         spec.version_label = unquote(found["label"])
     return spec
@@ -286,18 +336,30 @@ def _described(models: Models) -> list[dict[str, Any]]:
 def _description(name: str, versions: list[Version]) -> dict[str, Any]:
     newest = versions[-1]
     beside = newest.path.parent.glob(f"{newest.path.name}.*.json")
-    scores = [
-        _record(path) for path in (*sorted((newest.path / "assets.extra/scores").glob("*.json")), *sorted(beside))
-    ]
+    records = (*sorted((newest.path / "assets.extra/scores").glob("*.json")), *sorted(beside))
+    manifest = _record(newest.path / "assets.extra/ganzoo.json")
     signatures = newest.servable.signatures if newest.servable else {}
     return {
         "name": name,
         "version": newest.number,
         "versions": [version.number for version in versions],
-        "manifest": _record(newest.path / "assets.extra/ganzoo.json"),
+        "manifest": manifest if _is_manifest(manifest) else None,
         "signatures": sorted(each for each in signatures if not each.startswith("__")),
-        "scores": [score for score in scores if score is not None],
+        "scores": [record for record in map(_record, records) if _is_scored(record)],
     }
+
+
+def _is_manifest(record: Any) -> bool:
+    """Returns whether a file's content is what an export says of itself."""
+    return isinstance(record, dict) and isinstance(record.get("image_shape"), list)
+
+
+def _is_scored(record: Any) -> bool:
+    """Returns whether a file's content is a score record."""
+    scores = record.get("scores") if isinstance(record, dict) else None
+    return isinstance(scores, list) and all(
+        isinstance(score, dict) and isinstance(score.get("metric"), str) for score in scores
+    )
 
 
 def _record(path: Path) -> Any:

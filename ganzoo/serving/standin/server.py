@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+import grpc
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -15,7 +16,7 @@ from ganzoo.serving.standin import batching
 from ganzoo.serving.standin.grpc_services import GrpcPort
 from ganzoo.serving.standin.models import Config, Models
 from ganzoo.serving.standin.servable import Servable
-from ganzoo.serving.standin.statuses import ServingError
+from ganzoo.serving.standin.statuses import Refusal
 
 BATCHING_FILE = "batching_params.pbtxt"
 
@@ -49,8 +50,7 @@ class Server:
         enable_serialization_as_tensor_content: answer gRPC with raw bytes, not with typed fields.
 
     Raises:
-        InputError: If an argument cannot be used, a file cannot be read, a port is taken, or the extra `serving` is
-            not installed.
+        InputError: If an argument cannot be used, a file cannot be read, or the extra `serving` is not installed.
     """
 
     def __init__(
@@ -75,14 +75,22 @@ class Server:
         enable_serialization_as_tensor_content: bool = False,
     ):
         _require_possible(port, rest_api_port, rest_api_timeout_in_ms, rest_api_num_threads, max_num_load_retries)
+        poll, per_model = model_config_file_poll_wait_seconds, enable_per_model_batching_parameters
+        _require_beside(model_config_file=model_config_file, model_config_file_poll_wait_seconds=poll)
+        _require_beside(enable_batching=enable_batching, batching_parameters_file=batching_parameters_file)
+        _require_beside(enable_batching=enable_batching, enable_per_model_batching_parameters=per_model)
+        if rest_api_port:
+            _require_extra()
         self._config_file = model_config_file
-        self._config_poll_seconds = model_config_file_poll_wait_seconds
+        self._config_poll_seconds = poll
         if model_config_file:
+            if model_base_path:
+                both = f"model_base_path {str(model_base_path)!r} and model_config_file {str(model_config_file)!r}"
+                raise InputError(f"{both} both say what is served; give one")
             self._config = read_config(model_config_file)
         else:
             self._config = _single_model(model_name, model_base_path)
-        self._warm_up, self._per_model = enable_model_warmup, enable_per_model_batching_parameters
-        parameters = _parameters(enable_batching, batching_parameters_file)
+        self._warm_up, self._per_model = enable_model_warmup, per_model
         self._models = Models(
             self._loaded,
             poll_seconds=file_system_poll_wait_seconds,
@@ -90,23 +98,23 @@ class Server:
             retry_seconds=load_retry_interval_micros / 1e6,
             labels_for_unavailable=allow_version_labels_for_unavailable_models,
         )
-        self._rest = None
-        if rest_api_port:
-            self._rest = _rest_port(
-                self._models, max(0, rest_api_port), rest_api_num_threads, rest_api_timeout_in_ms / 1e3
-            )
-        self._grpc = GrpcPort(self._models, port, enable_serialization_as_tensor_content)
-        self._batching = batching.Batching(parameters) if parameters else None
+        self._ports = (port, rest_api_port)
+        self._rest_threads = rest_api_num_threads or 4 * (os.cpu_count() or 1)
+        self._rest_seconds = rest_api_timeout_in_ms / 1e3
+        self._content = enable_serialization_as_tensor_content
+        self._grpc = self._rest = None
+        self._parameters = _parameters(enable_batching, batching_parameters_file)
+        self._batching = None
         self._stopped = False
 
     @property
-    def grpc_port(self) -> int:
-        """The port of gRPC."""
-        return self._grpc.number
+    def grpc_port(self) -> int | None:
+        """The port of gRPC; None before the start."""
+        return self._grpc.number if self._grpc else None
 
     @property
     def rest_port(self) -> int | None:
-        """The port of HTTP; None without."""
+        """The port of HTTP; None before the start, or without."""
         return self._rest.number if self._rest else None
 
     @property
@@ -120,14 +128,20 @@ class Server:
         """Loads the models, then answers; returns itself.
 
         Raises:
-            InputError: If the configuration is wrong, or a model does not become available.
+            InputError: If a port is taken, or a model does not become available.
         """
-        _log.info("%s", self.banner)
         try:
+            self._open_ports()
+            _log.info("%s", self.banner)
+            if self._parameters:
+                self._batching = batching.Batching(self._parameters)
             self._models.start(self._config)
-        except ServingError as error:
+        except Refusal as error:
             self.stop(0)
             raise InputError(f"{error.text}; {_cure(error)}") from None
+        except BaseException:
+            self.stop(0)
+            raise
         if self._config_file and self._config_poll_seconds > 0:
             self._models.every(self._config_poll_seconds, self._reread)
         self._grpc.start()
@@ -142,13 +156,22 @@ class Server:
             return
         self._stopped = True
         deadline = time.monotonic() + grace
-        ended = self._grpc.stop(grace)
+        ended = self._grpc.stop(grace) if self._grpc else None
         if self._rest:
             self._rest.stop(max(0.0, deadline - time.monotonic()))
-        ended.wait()
-        self._models.stop()
+        if ended:
+            ended.wait()
+        self._models.stop(max(1.0, deadline - time.monotonic()))  # to unload takes a moment
         if self._batching:
-            self._batching.stop()
+            self._batching.stop(max(0.0, deadline - time.monotonic()))
+
+    def _open_ports(self) -> None:
+        port, rest_port = self._ports
+        self._grpc = GrpcPort(self._models, port, self._content)
+        if rest_port:
+            from ganzoo.serving.standin.rest import RestPort
+
+            self._rest = RestPort(self._models, max(0, rest_port), self._rest_threads, self._rest_seconds)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -172,11 +195,17 @@ class Server:
         """Serves what the configuration file says, if that has changed."""
         try:
             config = read_config(self._config_file)
-            if config != self._config:
-                self._config = config
-                self._models.configure(config)
-        except (InputError, ServingError) as error:
+            if config == self._config:
+                return
+            self._models.configure(config)
+        except Refusal as error:
+            if error.code is grpc.StatusCode.UNAVAILABLE:  # another one is being loaded
+                return
             _log.warning("%s is not taken: %s", self._config_file, error)
+        except InputError as error:
+            _log.warning("%s", error)
+            return
+        self._config = config
 
 
 def read_config(path: str | os.PathLike) -> Config:
@@ -209,22 +238,18 @@ def _single_model(name: str, base_path: str | os.PathLike | None) -> Config:
 
 def _parameters(enabled: bool, path: str | os.PathLike | None) -> batching.Parameters | None:
     if not enabled:
-        if path:
-            raise InputError(f"batching_parameters_file is {str(path)!r} without enable_batching; set that, too")
         return None
     return batching.read_parameters(path) if path else batching.Parameters()
 
 
-def _rest_port(models: Models, port: int, threads: int | None, seconds: float):
+def _require_extra() -> None:
+    """Raises InputError if HTTP is asked for and what it needs is missing."""
     for package in ("starlette", "uvicorn"):
         if importlib.util.find_spec(package) is None:
             raise InputError(
                 f"the REST port needs {package}, which is not installed: pip install ganzoo[serving], or set "
                 "rest_api_port to 0"
             )
-    from ganzoo.serving.standin.rest import RestPort
-
-    return RestPort(models, port, threads or 4 * (os.cpu_count() or 1), seconds)
 
 
 def _require_possible(port: int, rest_port: int, milliseconds: int, threads: int | None, retries: int) -> None:
@@ -241,7 +266,14 @@ def _require_possible(port: int, rest_port: int, milliseconds: int, threads: int
         raise InputError(f"max_num_load_retries is {retries}; it must be at least 0")
 
 
-def _cure(error: ServingError) -> str:
+def _require_beside(**values: object) -> None:
+    """Raises InputError if the second of two arguments is set, which says more of the first, and the first is not."""
+    (first, given), (second, value) = values.items()
+    if value and not given:
+        raise InputError(f"{second} is {str(value)!r} without {first}; set that, too")
+
+
+def _cure(error: Refusal) -> str:
     """Returns what a user can do about a start that failed."""
     if "assign label" in error.text:
         return "at the start no version is: allow_version_labels_for_unavailable_models lets labels name it"

@@ -3,6 +3,8 @@
 import grpc
 import tensorflow as tf
 
+from ganzoo.errors import InputError
+
 _HTTP = {
     grpc.StatusCode.OK: 200,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -23,7 +25,7 @@ _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 _GRPC_CHARACTERS = 1024
 
 
-class ServingError(Exception):
+class Refusal(Exception):
     """A request, or a load, that ends with a code and a text.
 
     Args:
@@ -43,6 +45,11 @@ class ServingError(Exception):
         return self.code.value[0]
 
     @property
+    def bare(self) -> "Refusal":
+        """The same, to be kept: without the frames that it went through and what is in them."""
+        return Refusal(self.code, self.text, self.http)
+
+    @property
     def described(self) -> str:
         """Code and text, as `absl::Status` prints them."""
         return f"{self.code.name}: {self.text}"
@@ -53,35 +60,37 @@ class ServingError(Exception):
         return self.text if len(self.text) <= _GRPC_CHARACTERS else self.text[:_GRPC_CHARACTERS] + "...TRUNCATED"
 
 
-def invalid(text: str) -> ServingError:
+def invalid(text: str) -> Refusal:
     """Returns an INVALID_ARGUMENT."""
-    return ServingError(grpc.StatusCode.INVALID_ARGUMENT, text)
+    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, text)
 
 
-def not_found(text: str) -> ServingError:
+def not_found(text: str) -> Refusal:
     """Returns a NOT_FOUND."""
-    return ServingError(grpc.StatusCode.NOT_FOUND, text)
+    return Refusal(grpc.StatusCode.NOT_FOUND, text)
 
 
-def failed_precondition(text: str) -> ServingError:
+def failed_precondition(text: str) -> Refusal:
     """Returns a FAILED_PRECONDITION."""
-    return ServingError(grpc.StatusCode.FAILED_PRECONDITION, text)
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, text)
 
 
-def unavailable(text: str) -> ServingError:
+def unavailable(text: str) -> Refusal:
     """Returns an UNAVAILABLE."""
-    return ServingError(grpc.StatusCode.UNAVAILABLE, text)
+    return Refusal(grpc.StatusCode.UNAVAILABLE, text)
 
 
-def unimplemented(text: str) -> ServingError:
+def unimplemented(text: str) -> Refusal:
     """Returns an UNIMPLEMENTED."""
-    return ServingError(grpc.StatusCode.UNIMPLEMENTED, text)
+    return Refusal(grpc.StatusCode.UNIMPLEMENTED, text)
 
 
-def as_serving_error(error: Exception) -> ServingError:
+def as_refusal(error: Exception) -> Refusal:
     """Returns what a client is told of an exception: TensorFlow's code and text, or INTERNAL."""
-    if isinstance(error, ServingError):
+    if isinstance(error, Refusal):
         return error
+    if isinstance(error, InputError):
+        return invalid(str(error))
     if isinstance(error, tf.errors.OpError):
-        return ServingError(_BY_NUMBER.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message or "")
-    return ServingError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+        return Refusal(_BY_NUMBER.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message or "")
+    return Refusal(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
