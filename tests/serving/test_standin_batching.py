@@ -49,7 +49,7 @@ def batching():
     yield make
     for batching, recorder in made:
         recorder.gate.set()
-        batching.stop()
+        batching.stop(5)
 
 
 def rows(*values):
