@@ -156,6 +156,14 @@ def test_command_ends_with_status_0_and_goes_on(recipe, tmp_path):
     assert int(ganzoo.restored(tmp_path / "run")[0].step.numpy()) == 4000
 
 
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Lets Ctrl-C be heard, which what a shell starts in the background does not, nor what that starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_second_interrupt_ends_at_once(recipe, tmp_path):
     def twice():
         for _ in range(2):
