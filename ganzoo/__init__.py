@@ -8,6 +8,7 @@ from ganzoo.evaluation import compare, evaluate
 from ganzoo.exporting import export, export_run
 from ganzoo.gan import GAN
 from ganzoo.registry import list_models, register
+from ganzoo.strategies import strategy
 from ganzoo.training import restored, train
 
 __version__ = "0.1.0"
@@ -31,5 +32,6 @@ __all__ = [
     "restored",
     "serving",
     "spec",
+    "strategy",
     "train",
 ]

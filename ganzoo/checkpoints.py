@@ -1,7 +1,10 @@
 """Checkpoints of a run: one folder a step, complete or not there at all."""
 
+import contextlib
+import hashlib
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -9,11 +12,50 @@ import tensorflow as tf
 from ganzoo.errors import InputError
 from ganzoo.gan import GAN
 
+# TensorFlow has checksums, too, but not of every byte, and looks at them when weights are changing already.
+# `sha256sum -c` reads this file.
+SUMS_FILE = "SHA256SUMS"
+INTERRUPTED = "interrupted"  # in the folder of checkpoints: the one of a run that was told to end between two
+
 
 def state(gan: GAN) -> tf.train.Checkpoint:
-    """Returns everything that trains or decides: weights (with the round and all averages), optimizers."""
+    """Returns everything that trains or decides, and is reported.
+
+    That is weights (with the round and all averages), optimizers, and the means of the epoch so far.
+    """
     optimizers = {player: list(optimizer.variables) for player, optimizer in gan.optimizers.items()}
-    return tf.train.Checkpoint(weights=list(gan.weights), optimizers=optimizers)
+    means = [variable for tracker in gan.trackers for variable in tracker.variables]
+    return tf.train.Checkpoint(weights=list(gan.weights), optimizers=optimizers, means=means)
+
+
+def sums(folder: Path) -> str:
+    """Returns the SHA-256 of every file in a checkpoint's folder, a line each."""
+    lines = []
+    for path in sorted(folder.iterdir()):
+        if path.name != SUMS_FILE:
+            with open(path, "rb") as file:
+                lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+    return "".join(lines)
+
+
+@contextlib.contextmanager
+def removed_on_error(folder: Path) -> Iterator[Path]:
+    """Yields the folder; removes it if it could not be filled.
+
+    Raises:
+        InputError: if the disk is why.
+    """
+    try:
+        yield folder
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError | tf.errors.OpError):
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise InputError(
+                f"checkpoint {folder.with_suffix('')} cannot be written ({reason}); those before it are whole: "
+                "make room, and give the same command again"
+            ) from None
+        raise
 
 
 class Checkpoints:
@@ -39,10 +81,12 @@ class Checkpoints:
         partial = self.folder / f"{final.name}.partial"
         for path in self.folder.glob("*.partial"):  # of a run that was killed while saving
             shutil.rmtree(path)
-        state(gan).write(str(partial / "state"))
-        if final.exists():  # damaged, or it would have been restored
-            shutil.rmtree(final)
-        os.replace(partial, final)
+        with removed_on_error(partial):
+            state(gan).write(str(partial / "state"))
+            (partial / SUMS_FILE).write_text(sums(partial), encoding="utf-8")
+            if final.exists():  # damaged, or it would have been restored
+                shutil.rmtree(final)
+            os.replace(partial, final)
         for step in set(self.steps()[: -self.keep]) - self.kept:
             shutil.rmtree(self.folder / f"{step:08d}")
 
@@ -52,7 +96,11 @@ class Checkpoints:
             if later > step:
                 shutil.rmtree(self.folder / f"{later:08d}")
 
-    def restore(self, gan: GAN, say=print) -> int:
+    def remove(self) -> None:
+        """Removes them all."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restore(self, gan: GAN, say: Callable[[str], None] = print) -> int:
         """Restores the newest whole checkpoint into a built, compiled model; returns its step, 0 if there is none.
 
         Raises:
@@ -62,11 +110,35 @@ class Checkpoints:
         for step in reversed(steps):
             path = self.folder / f"{step:08d}"
             try:
+                if (path / SUMS_FILE).read_text(encoding="utf-8") != sums(path):
+                    raise ValueError(f"its files are not those of {SUMS_FILE}")
                 status = state(gan).read(str(path / "state"))
                 status.assert_existing_objects_matched().assert_consumed()
                 return step
-            except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
+            except (tf.errors.OpError, AssertionError, OSError, ValueError, LookupError) as error:
                 say(f"checkpoint {path} is damaged, trying the one before ({str(error).splitlines()[0][:120]})")
         if steps:
             raise InputError(f"no checkpoint in {self.folder} is whole; remove the folder to start anew")
         return 0
+
+
+def restore_newest(folder: Path, gan: GAN, say: Callable[[str], None] = print) -> int:
+    """Restores the newest whole checkpoint of a run, also one that it saved when it was told to end; returns its step.
+
+    Args:
+        folder: of the run's checkpoints.
+        gan: a built, compiled model.
+        say: what prints a line.
+
+    Raises:
+        InputError: if there are checkpoints and none is whole.
+    """
+    regular, interrupted = Checkpoints(folder), Checkpoints(folder / INTERRUPTED, 1)
+    steps = regular.steps()
+    if max(interrupted.steps(), default=0) > max(steps, default=0):
+        try:
+            return interrupted.restore(gan, say)
+        except InputError:
+            if not steps:
+                raise
+    return regular.restore(gan, say)

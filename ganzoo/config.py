@@ -14,10 +14,12 @@ from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation.directions import sign_of
 from ganzoo.gan import GAN
 from ganzoo.networks import builder, specification
+from ganzoo.noise import MOST_ROLLBACKS
 from ganzoo.optimizers import optimizer
 from ganzoo.players import Players
+from ganzoo.precision import POLICIES
 from ganzoo.registry import list_models, variant
-from ganzoo.settings import STRICT, Names, NonNegativeInt, PositiveInt, explained, validated
+from ganzoo.settings import STRICT, Names, NonNegativeInt, PositiveInt, explained, one_of, validated
 
 # A section of a recipe is a frozen dataclass; pydantic checks its fields.
 frozen = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -56,6 +58,9 @@ def _channels(value: int) -> int:
     return value
 
 
+ON_NAN = ("stop", "rollback")
+
+
 @frozen
 class Train:
     """How long to train, and how often to save, to watch and to evaluate.
@@ -71,7 +76,12 @@ class Train:
         evaluate_samples: samples of an evaluation.
         evaluate_metrics: their names (see `ganzoo.evaluation.evaluate`); none: those that are its default.
         best_metric: the score that chooses the best checkpoint, `"fid"`, say; None: none is kept.
+        on_nan: what becomes of a run with a term or gradient that is not finite: `"stop"`, or `"rollback"` to the last
+            good checkpoint, from which it goes on with other noise and another order of the data.
+        rollbacks: how often at most.
         jit_compile: compile the round with XLA.
+        precision: what the networks compute in, `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`, which scales
+            losses; None: Keras' global policy.
         deterministic: the same bits in every run on the same machine (TensorFlow's op determinism).
     """
 
@@ -85,7 +95,10 @@ class Train:
     evaluate_samples: Annotated[int, pydantic.Field(ge=2)] = 1_000
     evaluate_metrics: Names = ()
     best_metric: Annotated[str, pydantic.AfterValidator(lambda v: _has_best(v))] | None = None
+    on_nan: Annotated[str, one_of(ON_NAN)] = "stop"
+    rollbacks: Annotated[int, pydantic.Field(ge=0, le=MOST_ROLLBACKS)] = 3
     jit_compile: bool = False
+    precision: Annotated[str, one_of(POLICIES)] | None = None
     deterministic: bool = True
 
     def __post_init__(self):
@@ -287,7 +300,7 @@ def build(name: str | Recipe, **settings: Any) -> GAN:
     Args:
         name: a variant (its paper's setting), a recipe, a path to a recipe, or a `Recipe`.
         **settings: of the variant (see its class), laid over the recipe's; e.g.
-            `networks={"generator": {"width": 32}}`, `image_shape=(28, 28, 1)`.
+            `networks={"generator": {"width": 32}}`, `image_shape=(28, 28, 1)`, `dtype="mixed_bfloat16"`.
 
     Raises:
         InputError: if the name or a setting is unknown or impossible.
@@ -297,6 +310,6 @@ def build(name: str | Recipe, **settings: Any) -> GAN:
         raise InputError(f"{name!r} is neither a variant nor a recipe; {did_you_mean(name, known)}")
     recipe = name if isinstance(name, Recipe) else load_recipe(name)
     cls = variant(recipe.variant)
-    gan = cls(**merged(recipe.gan, settings))
+    gan = cls(**{"dtype": recipe.train.precision, **merged(recipe.gan, settings)})
     gan.compile({player: recipe.optimizer_of(player) for player in gan.players}, jit_compile=recipe.train.jit_compile)
     return gan

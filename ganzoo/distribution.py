@@ -34,6 +34,17 @@ def summed(values: list[tf.Tensor]) -> list[tf.Tensor]:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
+def averaged(value: tf.Tensor) -> tf.Tensor:
+    """Returns the mean of `value` over the replicas, the same on each; differentiable, also twice."""
+    return summed([value])[0] / replica_count() if tf.distribute.get_replica_context() else value
+
+
+def deviation(rows: tf.Tensor, axis: int | None = None) -> tf.Tensor:
+    """Returns the standard deviation over the rows of all replicas, of equal numbers; with lengths 1 where summed."""
+    mean = averaged(tf.reduce_mean(rows, axis, keepdims=True))
+    return tf.sqrt(averaged(tf.reduce_mean(tf.square(rows - mean), axis, keepdims=True)))
+
+
 def squared_norm(gradients: list[tf.Tensor]) -> tf.Tensor:
     """Returns the squared norm of the global batch's gradient, to which each replica gives an addend.
 

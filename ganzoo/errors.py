@@ -11,6 +11,14 @@ class InputError(ValueError):
     """
 
 
+class Diverged(InputError):
+    """A run whose numbers are no longer finite."""
+
+
+class WorkerLost(InputError):
+    """Another worker of this run is gone; the run can be started again."""
+
+
 class ServingError(RuntimeError):
     """A model server refused a request, or did not answer.
 

@@ -4,11 +4,17 @@ import contextlib
 import errno
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ganzoo.errors import InputError
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 _VERSIONS_END = 1 << 63  # a version is an int64
 
@@ -83,6 +89,41 @@ def version_number(path: Path) -> int | None:
     """Returns the number of the version that a folder of this name is; None if its name is none."""
     name = path.name
     return int(name) if name.isascii() and name.isdigit() and int(name) < _VERSIONS_END else None
+
+
+@contextlib.contextmanager
+def or_without(path: str | os.PathLike, say: Callable[[str], None]) -> Iterator[None]:
+    """Says that `path` cannot be written, and goes on, where the disk raises an OSError: for what can be spared."""
+    try:
+        yield
+    except OSError as error:
+        say(f"{path} cannot be written ({error.strerror or error}); training goes on without it")
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike) -> Iterator[None]:
+    """Holds a folder: meanwhile no other process, nor another thread, can hold it.
+
+    By a lock of the file `.lock`, which the system lets go when the process ends, however that is.
+
+    Raises:
+        InputError: if it is held already, saying by whom.
+    """
+    if fcntl is None:  # Windows
+        yield
+        return
+    with open(Path(folder) / ".lock", "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InputError(
+                f"{folder} is in use by {file.read() or 'another process'}; wait for its end, or choose another folder"
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
 
 
 def require_writable(path: str | os.PathLike) -> None:

@@ -12,7 +12,8 @@ import tensorflow as tf
 from ganzoo.augment import AUGMENTATIONS
 from ganzoo.distribution import replica_count
 from ganzoo.errors import InputError
-from ganzoo.noise import PRIORS, Stream
+from ganzoo.faults import GRADIENT, total
+from ganzoo.noise import PRIORS, ROLLBACK_STRIDE, Stream
 from ganzoo.objectives import OBJECTIVES
 from ganzoo.penalties import FORMS, POINTS, squared_gradient_norms
 from ganzoo.players import Players
@@ -48,7 +49,10 @@ class GAN(Players):
         augment: random operations on all that opponents see, names in `ganzoo.augment.AUGMENTATIONS`.
         ema_momentum: of the averaged generator, which samples; 0: the last weights sample.
         seed: of initial weights and of all noise.
-        name, dtype, trainable: of `keras.Model`.
+        name, trainable: of `keras.Model`.
+        dtype: policy of the networks that are built, `"mixed_bfloat16"` say; None: Keras' global one. Weights, scores,
+            terms and averages are float32 under each, and what samples computes in float32. Networks given as Keras
+            models keep their own.
 
     Raises:
         InputError: if a setting is unknown, of a wrong type, or impossible.
@@ -138,7 +142,7 @@ class GAN(Players):
     def train_step(self, batch) -> dict[str, tf.Tensor]:
         """Plays one round; returns the epoch's mean of every term so far."""
         real = self.rounds(batch)
-        step = self.step.value
+        step = self.noise_round()
         for number in range(self.discriminator_steps):
             last = number == self.discriminator_steps - 1
             players = self.players if self.simultaneous and last else self.players[:-1]
@@ -158,6 +162,10 @@ class GAN(Players):
         self.track(values)
         return self.logs()
 
+    def noise_round(self) -> tf.Tensor:
+        """Returns the round as noise is keyed by it, int64: another one after every rollback, never one that was."""
+        return self.step.value + ROLLBACK_STRIDE * self.rollbacks.value
+
     def rounds(self, batch) -> tf.Tensor:
         """Returns the images of a batch as [B, discriminator_steps, ...]."""
         images = keras.utils.unpack_x_y_sample_weight(batch)[0]
@@ -166,6 +174,8 @@ class GAN(Players):
     def update(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> Terms:
         """Takes one optimizer step for each of `players` on one batch, from the same weights; returns their terms."""
         gradients, values = self.gradients(players, real, noise)
+        sums = {f"{player}/{GRADIENT}": total(each, self.optimizers[player]) for player, each in gradients.items()}
+        self.faults.update_state({**values, **sums})
         self.apply(gradients)
         self.track(values)
         return values
@@ -204,9 +214,12 @@ class GAN(Players):
                 tracker.update_state(values[tracker.name])
 
     def logs(self) -> Terms:
-        """Returns the epoch's means so far, and as `loss` their sum, for callbacks that watch for NaN."""
+        """Returns the epoch's means so far, and as `loss` their sum, for callbacks that watch for NaN.
+
+        `loss` is NaN from the update on in which a term or a gradient was not finite.
+        """
         means = {tracker.name: tracker.result() for tracker in self.trackers}
-        return {**means, "loss": tf.add_n(list(means.values()))}
+        return {**means, "loss": tf.add_n([*means.values(), self.faults.result()])}
 
     def average_generator(self) -> None:
         """Moves the averaged generator towards the generator; the momentum warms up over the first rounds."""

@@ -18,13 +18,18 @@ from ganzoo.errors import InputError, did_you_mean
 PRIORS = ("normal", "uniform")
 # Rows of one round are numbered below 2**20: a global batch of at most 1,048,576 examples.
 ROWS_PER_ROUND_BITS = 20
+# What a rollback adds to the round that noise and data are keyed by: more rounds than a run has, so that none is met
+# twice, and 31 times as many still fit, with their rows, in 63 bits.
+ROLLBACK_STRIDE = 2**38
+MOST_ROLLBACKS = 31
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _LANES = 16
 
 
+# Words are in int64, whose products have the same 64 bits: TPUs document no multiplication of unsigned integers.
 def _constant(value: int) -> tf.Tensor:
-    return tf.constant(value, tf.uint64)
+    return tf.constant(value, tf.int64)
 
 
 def _low(words: tf.Tensor) -> tf.Tensor:
@@ -32,11 +37,11 @@ def _low(words: tf.Tensor) -> tf.Tensor:
 
 
 def _high(words: tf.Tensor) -> tf.Tensor:
-    return tf.bitwise.right_shift(words, _constant(32))
+    return _low(tf.bitwise.right_shift(words, _constant(32)))  # the shift brings in the sign
 
 
 def philox(counter: tuple[tf.Tensor, ...], key: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
-    """Returns four random 32-bit words, each held in uint64, for a counter of four words and a key of two."""
+    """Returns four random 32-bit words, each held in int64, for a counter of four words and a key of two."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -63,14 +68,16 @@ def uniforms(seed: tf.Tensor, index: tf.Tensor, count: int, tag: int = 0) -> tf.
         tag: 32-bit number of an independent stream; 0 is the stream of sampling.
     """
     blocks = -(-count // _LANES) * _LANES // 4
-    return _uniforms(seed, index, tf.range(blocks, dtype=tf.int64), _constant(tag))
+    values = _uniforms(seed, index, tf.range(blocks, dtype=tf.int64), _constant(tag))
+    values.set_shape([index.shape[0], 4 * blocks])  # the signature has lost it
+    return values
 
 
 # A round draws a dozen times: as a function the hundred operations are traced once.
-@tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int64)] * 3 + [tf.TensorSpec([], tf.uint64)])
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int64)] * 3 + [tf.TensorSpec([], tf.int64)])
 def _uniforms(seed: tf.Tensor, index: tf.Tensor, blocks: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
-    seed, index = (tf.bitcast(words, tf.uint64)[:, None] for words in (seed, index))
-    block = tf.cast(blocks, tf.uint64)[None, :] + tf.zeros_like(seed)
+    seed, index = seed[:, None], index[:, None]
+    block = blocks[None, :] + tf.zeros_like(seed)
     zero = tf.zeros_like(block)
     words = philox(
         (block, zero + tag, zero + _low(index), zero + _high(index)),

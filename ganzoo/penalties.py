@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from ganzoo.distribution import gathered
+from ganzoo import distribution
 from ganzoo.noise import Stream
 
 # Under the root, or the gradient of the norm is NaN where the norm is 0.
@@ -49,8 +49,7 @@ def author_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float |
 
     u ~ U(0, 1) an example, U ~ U(0, 1) a value, std of the whole global batch, one number; `scale` 0.5.
     """
-    deviation = tf.math.reduce_std(gathered(real))
-    reach = (0.5 if scale is None else scale) * deviation
+    reach = (0.5 if scale is None else scale) * distribution.deviation(real)
     return real + _fraction(real, noise) * reach * noise.uniform("penalty/noise", _per_value(real))
 
 
@@ -65,14 +64,13 @@ def gaussian_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float
 
 def chainer_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float | None = None) -> tf.Tensor:
     """Returns real + scale * std * U with a std per pixel over the global batch (chainer-gan-lib); `scale` 0.5."""
-    deviation = tf.math.reduce_std(gathered(real), axis=0, keepdims=True)
-    reach = (0.5 if scale is None else scale) * deviation
+    reach = (0.5 if scale is None else scale) * distribution.deviation(real, axis=0)
     return real + reach * noise.uniform("penalty/noise", _per_value(real))
 
 
 def compare_gan_noise(real: tf.Tensor, fake: tf.Tensor, noise: Stream, scale: float | None = None) -> tf.Tensor:
     """Returns real + scale * std * (U - 1/2), clipped to the range of pixels [-1, 1] (compare_gan); `scale` 1."""
-    reach = (1.0 if scale is None else scale) * tf.math.reduce_std(gathered(real))
+    reach = (1.0 if scale is None else scale) * distribution.deviation(real)
     moved = real + reach * (noise.uniform("penalty/noise", _per_value(real)) - 0.5)
     return tf.clip_by_value(moved, -1.0, 1.0) if real.shape.rank == 4 else moved
 

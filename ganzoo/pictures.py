@@ -144,3 +144,4 @@ class _figure:
         if error is None:
             with written(self.path) as temporary:
                 self.figure.savefig(temporary, dpi=120)
+        self.figure.clear()  # artists and figure hold each other: megabytes a picture, until the collector comes

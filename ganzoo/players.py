@@ -1,6 +1,6 @@
 """Several networks, each with an optimizer of its own, as one Keras model: what Keras asks of a game."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
@@ -9,12 +9,15 @@ import numpy as np
 import pydantic
 import tensorflow as tf
 
-from ganzoo import composition, data, settings
-from ganzoo.callbacks import check_callbacks
+from ganzoo import composition, data, precision, settings
+from ganzoo.callbacks import check_callbacks, together
 from ganzoo.errors import InputError, did_you_mean
+from ganzoo.faults import GRADIENT, Faults
 from ganzoo.networks import builder, network, specification
+from ganzoo.noise import ROLLBACK_STRIDE
 from ganzoo.optimizers import optimizers_of
 from ganzoo.settings import ImageShape, PositiveInt, Seed
+from ganzoo.strategies import check_strategy, in_step, several_workers, shared_out
 
 DEFAULT_BATCH_SIZE = 64
 HELD_OUT_BATCHES = 16  # of a density, in `evaluate`
@@ -33,6 +36,8 @@ Networks = Annotated[Mapping[str, Any], pydantic.AfterValidator(_networks)]
 class Players(keras.Model):
     """Builds, compiles, fits, saves and loads networks that have an optimizer each; `GAN` says how they play.
 
+    `dtype` is the policy of the networks that are built; weights are float32, and so is the averaged generator.
+
     Settings are the annotated attributes of a class and of those it inherits from: their values are the
     defaults, the constructor takes each by name, pydantic checks it, the config keeps it.
 
@@ -50,7 +55,9 @@ class Players(keras.Model):
     default_networks: ClassVar[Mapping[str, Mapping]] = {}
 
     def __init__(self, *, name=None, dtype=None, trainable=True, **given):
-        super().__init__(name=name or self.variant, dtype=dtype, trainable=trainable)
+        # Networks cast what they take, and the one that samples is float32, so latents must not be cast before.
+        policy = precision.policy_of(dtype)
+        super().__init__(name=name or self.variant, dtype=policy, trainable=trainable, autocast=False)
         for key, value in settings.validated(type(self), Players, given).items():
             setattr(self, key, MappingProxyType(value) if isinstance(value, dict) else value)
         for player in set(self.networks or ()) - set(self.players):
@@ -62,8 +69,13 @@ class Players(keras.Model):
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False,
             aggregation="only_first_replica",
         )  # fmt: skip
-        names = [f"{player}/{term}" for player in self.players for term in self.term_names(player)]
-        self.trackers = [keras.metrics.Mean(name=name) for name in names]
+        self.rollbacks = self.add_weight(
+            name="rollbacks", shape=(), dtype="int64", initializer="zeros", trainable=False,
+            aggregation="only_first_replica",
+        )  # fmt: skip
+        names = {player: [f"{player}/{term}" for term in self.term_names(player)] for player in self.players}
+        self.trackers = [keras.metrics.Mean(name=name) for player in names for name in names[player]]
+        self.faults = Faults([name for player in names for name in (*names[player], f"{player}/{GRADIENT}")])
         self.check()
         if self.image_shape:
             self.build((None, *self.image_shape))
@@ -105,10 +117,13 @@ class Players(keras.Model):
         Warns where the networks make a setting other than what its paper means.
         """
         self.image_shape = tuple(input_shape[1:])
-        for number, player in enumerate(self.players):
-            setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
+        with precision.computing(self.dtype_policy):
+            for number, player in enumerate(self.players):
+                setattr(self, player, self.network_of(player, seed=len(self.players) * self.seed + number))
         generator = self.generator
-        self.averaged_generator = type(generator).from_config(generator.get_config() | {"name": "averaged_generator"})
+        with precision.computing(self.variable_dtype):
+            config = precision.in_full(generator.get_config())
+            self.averaged_generator = type(generator).from_config(config | {"name": "averaged_generator"})
         self.averaged_generator.set_weights(generator.get_weights())
         self.averaged_generator.trainable = False
         self.build_optimizers()
@@ -132,6 +147,7 @@ class Players(keras.Model):
             return network(player, spec, self.input_shape_of(player), self.latent_dim, seed)
         if not spec.built:
             spec.build((None, self.latent_dim) if player == "generator" else (None, *self.input_shape_of(player)))
+        precision.require_full_outputs(spec, player)
         return spec
 
     def input_shape_of(self, player: str) -> tuple[int, ...]:
@@ -152,7 +168,11 @@ class Players(keras.Model):
         """
         if "optimizer" in kwargs:
             raise InputError("optimizer=: a GAN has one a player; give optimizers=, for all or by player")
-        self.optimizers = optimizers_of(self.players, optimizers)
+        made = optimizers_of(self.players, optimizers)
+        if self.compute_dtype == "float16":
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            made = {player: precision.loss_scaled(each, replicas) for player, each in made.items()}
+        self.optimizers = made
         self._compile_options = dict(jit_compile=jit_compile, **kwargs)
         super().compile(optimizer=None, **self._compile_options)
         if self.built:
@@ -160,8 +180,9 @@ class Players(keras.Model):
 
     def build_optimizers(self) -> None:
         """Creates the optimizers' variables: before tracing, and before any weights are loaded."""
-        for player, player_optimizer in self.optimizers.items():
-            player_optimizer.build(getattr(self, player).trainable_variables)
+        with self.distribute_strategy.scope():
+            for player, player_optimizer in self.optimizers.items():
+                player_optimizer.build(getattr(self, player).trainable_variables)
 
     def fit(
         self,
@@ -194,6 +215,7 @@ class Players(keras.Model):
             InputError: if the data or a callback cannot be used; the message says why and what to do.
         """
         check_callbacks(callbacks, x)
+        check_strategy(self)
         batches = self.prepared(x, y, batch_size, self.discriminator_steps, shuffle)
         if batches.cardinality() == tf.data.INFINITE_CARDINALITY and not kwargs.get("steps_per_epoch"):
             raise InputError("the data never end: say how many rounds an epoch has with steps_per_epoch=")
@@ -201,6 +223,10 @@ class Players(keras.Model):
             pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             size = None if isinstance(pair[0], tf.data.Dataset) else batch_size
             validation_data = self.prepared(*pair, batch_size=size, held_out=True)
+        if several_workers(self.distribute_strategy):
+            steps = kwargs.get("steps_per_epoch")
+            batches, kwargs["steps_per_epoch"] = shared_out(batches, self.distribute_strategy, steps)
+            callbacks = together(callbacks)
         return super().fit(
             batches,
             epochs=epochs,
@@ -212,7 +238,26 @@ class Players(keras.Model):
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Returns the terms on held-out data, by name with `return_dict=True`."""
-        return super().evaluate(self.prepared(x, y, batch_size, held_out=True), **kwargs)
+        batches = self.prepared(x, y, batch_size, held_out=True)
+        if several_workers(self.distribute_strategy):
+            batches, kwargs["steps"] = shared_out(batches, self.distribute_strategy, kwargs.get("steps"))
+        return super().evaluate(batches, **kwargs)
+
+    def make_train_function(self, force: bool = False) -> Callable:
+        """Returns what plays one round of an iterator's data, traced at the first."""
+        if not several_workers(self.distribute_strategy):
+            return super().make_train_function(force)
+        if self.train_function is None or force:
+            self.train_function = in_step(self.train_step, self.distribute_strategy, self.run_eagerly)
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Callable:
+        """Returns what takes the terms of one held-out batch of an iterator, traced at the first."""
+        if not several_workers(self.distribute_strategy):
+            return super().make_test_function(force)
+        if self.test_function is None or force:
+            self.test_function = in_step(self.test_step, self.distribute_strategy, self.run_eagerly)
+        return self.test_function
 
     def prepared(
         self, x, y=None, batch_size=None, batches_per_round: int = 1, shuffle: bool = True, held_out: bool = False
@@ -229,7 +274,9 @@ class Players(keras.Model):
             size = batch_size or DEFAULT_BATCH_SIZE
             data.require_divisible(size, shares)
             step = int(self.step.numpy())  # a resumed run goes on in the data, too
-            batches = data.training_batches(x, size, self.seed, step, batches_per_round)
+            batches = data.training_batches(
+                x, size, self.seed, step, batches_per_round, order=ROLLBACK_STRIDE * int(self.rollbacks.numpy())
+            )
             batches = batches.take(HELD_OUT_BATCHES) if held_out else batches
         else:
             if held_out and batch_size is None and isinstance(x, np.ndarray) and len(x):

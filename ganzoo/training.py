@@ -10,29 +10,38 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import config, data, pictures
+from ganzoo import config, data, pictures, strategies
 from ganzoo.callbacks import (
     CollapseWatch,
+    ContinueEpoch,
     History,
+    Interrupted,
     PeriodicEvaluation,
     Progress,
     SampleGrids,
     SaveCheckpoints,
     StopOnNaN,
+    StopOnSignal,
+    last_good,
 )
-from ganzoo.checkpoints import Checkpoints
-from ganzoo.errors import InputError
+from ganzoo.checkpoints import INTERRUPTED, Checkpoints, restore_newest
+from ganzoo.errors import Diverged, InputError
 from ganzoo.evaluation import ScoreRecord, evaluate
 from ganzoo.evaluation.classifier_cache import shipped_classifier
-from ganzoo.files import write_text
+from ganzoo.files import locked, or_without, write_text
 from ganzoo.gan import GAN
 
 RECIPE_FILE = "recipe.json"
+HISTORY_FILE = "history.csv"
+CURVES_FILE = "curves.png"
 CHECKPOINTS = "checkpoints"
 BEST = "best"  # in the folder of checkpoints: the one with the best score
 # What may change between the runs of one model_dir: how long, and what is seen of it, not what.
 MAY_GROW = "train.steps"
-MAY_CHANGE = ("train.keep_checkpoints", "train.watch_steps", "train.stop_on_collapse", "train.evaluate_steps")
+MAY_CHANGE = (
+    "train.keep_checkpoints", "train.watch_steps", "train.stop_on_collapse", "train.evaluate_steps", "train.on_nan",
+    "train.rollbacks",
+)  # fmt: skip
 
 
 def train(
@@ -42,6 +51,7 @@ def train(
     data_dir: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     log_dir: str | os.PathLike | None = None,
+    strategy: str | tf.distribute.Strategy = "default",
     say: Callable[[str], None] = print,
 ) -> GAN:
     """Trains a recipe up to its `train.steps` and returns the GAN; resumes what `model_dir` holds.
@@ -49,7 +59,9 @@ def train(
     Leaves in `model_dir`: recipe.json, checkpoints/, history.csv (the mean of every term between
     checkpoints), curves.png, samples/; of the watch watch.csv and last_good.json; of evaluations scores.csv, scores/
     and checkpoints/best/.
-    On one CPU the weights at a step are the same bits however often the run was killed on its way.
+    On one CPU the weights at a step are the same bits however often the run was killed on its way. SIGTERM and Ctrl-C
+    end it after the running round, with a checkpoint; of a full disk it says what could not be written. Of several
+    workers, which call this alike, the chief leaves files and says something; all read `model_dir`.
 
     Args:
         recipe: a recipe, or the name or path of one.
@@ -57,15 +69,24 @@ def train(
         data_dir: where TFDS keeps its data sets.
         callbacks: further Keras callbacks.
         log_dir: for TensorBoard: the scores of evaluations; None: none.
+        strategy: what to train on, see `ganzoo.strategy`.
         say: what prints a line.
 
     Raises:
-        InputError: if recipe, data or folder cannot be used, or the folder holds another recipe.
+        InputError: if recipe, data, strategy or folder cannot be used, the folder holds another recipe or is in use by
+            another process, or a checkpoint cannot be written.
+        WorkerLost: an InputError, if another worker is gone.
+        Diverged: an InputError, if a term or a gradient is not finite, and on_nan="stop" or nothing helped.
     """
+    strategy = strategies.strategy(strategy)  # before anything that computes, and recipes make optimizers
     if isinstance(recipe, str):
         recipe = config.load_recipe(recipe)
-    model_dir = Path(model_dir)
-    check_folder(recipe, model_dir)
+    data.require_divisible(recipe.data.batch_size, strategy.num_replicas_in_sync)
+    model_dir, chief = Path(model_dir), strategies.is_chief(strategy)
+    if chief:
+        check_folder(recipe, model_dir)
+    else:
+        say, log_dir = silent, None
     if recipe.train.deterministic:
         keras.utils.set_random_seed(recipe.gan.get("seed", 0))  # op determinism refuses unseeded ops
         tf.config.experimental.enable_op_determinism()
@@ -73,43 +94,133 @@ def train(
         recipe.data.dataset, recipe.data.split, data_dir=data_dir,
         image_size=recipe.data.image_size, channels=recipe.data.channels,
     )  # fmt: skip
-    gan = config.build(recipe, image_shape=source.image_shape)
+    rollbacks = 0
+    with strategies.own_folder(model_dir, strategy) as folder, locked(folder), strategies.told_of_losses(strategy):
+        while True:
+            with strategy.scope():
+                gan = config.build(recipe, image_shape=source.image_shape)
+            require_compiled(recipe, gan)
+            restore_newest(model_dir / CHECKPOINTS, gan, say)
+            strategies.require_equal(strategy, int(gan.step.numpy()))
+            gan.rollbacks.assign(max(rollbacks, int(gan.rollbacks.numpy())))
+            try:
+                go_on(
+                    gan, recipe, source, folder, callbacks=callbacks, data_dir=data_dir, log_dir=log_dir, say=say,
+                )  # fmt: skip
+                return gan
+            except Diverged as error:
+                rollbacks = int(gan.rollbacks.numpy()) + 1
+                roll_back(recipe.train, folder, rollbacks, error, say)
+                strategies.agreed(strategy, False)  # all have come so far: now they restore the same
+
+
+def go_on(
+    gan: GAN,
+    recipe: config.Recipe,
+    source: data.Examples | data.Density,
+    model_dir: Path,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback],
+    data_dir: str | None,
+    log_dir: str | os.PathLike | None,
+    say: Callable[[str], None],
+) -> None:
+    """Trains a GAN, new or restored, to the end of the run, or until a signal.
+
+    Args:
+        gan, recipe, source, model_dir, callbacks, data_dir, log_dir, say: see `train`.
+
+    Raises:
+        Diverged: if a term or a gradient is not finite.
+    """
     data.training_batches(source, recipe.data.batch_size, gan.seed, 0, gan.discriminator_steps)  # enough images?
-    checkpoints = Checkpoints(model_dir / CHECKPOINTS, recipe.train.keep_checkpoints)
-    step = checkpoints.restore(gan, say)
-    total = recipe.train.steps
+    folder, every, total = model_dir / CHECKPOINTS, recipe.train.checkpoint_steps, recipe.train.steps
+    checkpoints, interrupted = Checkpoints(folder, recipe.train.keep_checkpoints), Checkpoints(folder / INTERRUPTED, 1)
+    step, chief = int(gan.step.numpy()), strategies.is_chief(gan.distribute_strategy)
     if step >= total:
         say(f"{model_dir} is at step {step} already; give more train.steps to go on")
-        return gan
+        return
     say(f"resuming from step {step}" if step else f"training {recipe.name} for {total} steps into {model_dir}")
     observing = observers(recipe, source, model_dir, step, checkpoints, data_dir=data_dir, log_dir=log_dir, say=say)
     for each in observing:
-        if isinstance(each, PeriodicEvaluation) and not step:
+        if isinstance(each, PeriodicEvaluation) and not step and chief:
             each.try_out(gan)
     write_text(model_dir / RECIPE_FILE, json.dumps({**recipe.as_dict(), "image_shape": gan.image_shape}, indent=2))
-    own = (
+    kept = (
         Progress(recipe.name, total),
-        StopOnNaN(),
-        History(model_dir / "history.csv", step),
-        SampleGrids(model_dir / "samples"),
-        *observing,
-        SaveCheckpoints(checkpoints),  # last: what a checkpoint has seen is on disk
+        History(model_dir / HISTORY_FILE, step, every, say),
+        SampleGrids(model_dir / "samples", say=say),
     )
-    every = recipe.train.checkpoint_steps
-    while step < total and not gan.stop_training:
-        # Epochs end at multiples of `every`, wherever the run was cut: so do the means in the history.
-        whole = step % every == 0 and total - step >= every
-        rounds = every if whole else min(every - step % every, total - step)
-        epochs = (total - step) // every if whole else 1
-        first = step // every
-        gan.fit(
-            source, batch_size=recipe.data.batch_size,
-            initial_epoch=first, epochs=first + epochs, steps_per_epoch=rounds,
-            callbacks=[*own, *callbacks], verbose=0,
-        )  # fmt: skip
-        step += rounds * epochs
-    pictures.save_curves(model_dir / "history.csv", model_dir / "curves.png")
-    return gan
+    with StopOnSignal() as signals:
+        own = (
+            ContinueEpoch(step % every != 0),
+            StopOnNaN(),
+            *(kept if chief else ()),
+            *(each for each in observing if chief or isinstance(each, PeriodicEvaluation)),  # whose best ones all save
+            SaveCheckpoints(checkpoints, interrupted),  # last: what a checkpoint has seen is on disk
+            *callbacks,
+            signals,
+        )
+        try:
+            while step < total and not gan.stop_training:
+                # Epochs end at multiples of `every`, wherever the run was cut: so do the means in the history.
+                whole = step % every == 0 and total - step >= every
+                rounds = every if whole else min(every - step % every, total - step)
+                epochs = (total - step) // every if whole else 1
+                first = step // every
+                gan.fit(
+                    source, batch_size=recipe.data.batch_size,
+                    initial_epoch=first, epochs=first + epochs, steps_per_epoch=rounds,
+                    callbacks=list(own), verbose=0,
+                )  # fmt: skip
+                step += rounds * epochs
+        except Interrupted:
+            for each in own:
+                each.on_train_end()  # writes what the checkpoint has seen
+            interrupted.save(gan)
+    if signals.caught and int(gan.step.numpy()) < total:
+        say(f"{signals.caught.name}: saved at step {int(gan.step.numpy())}; the same command goes on from there")
+    if (model_dir / HISTORY_FILE).exists():
+        with or_without(model_dir / CURVES_FILE, say):
+            pictures.save_curves(model_dir / HISTORY_FILE, model_dir / CURVES_FILE)
+
+
+def silent(line: str) -> None:
+    """Says nothing: the chief speaks for all workers."""
+
+
+def roll_back(
+    asked: config.Train, model_dir: Path, rollbacks: int, error: Diverged, say: Callable[[str], None]
+) -> None:
+    """Removes the checkpoints beyond the last good one, by the watch's word if there is one; else the newest stays.
+
+    Raises:
+        Diverged: the error, if the recipe does not ask for this, or so many times.
+    """
+    if asked.on_nan != "rollback":
+        raise error
+    if rollbacks > asked.rollbacks:
+        raise Diverged(f"{error} (train.rollbacks={asked.rollbacks}: rolled back as often)")
+    folder = model_dir / CHECKPOINTS
+    checkpoints, good = Checkpoints(folder), last_good(model_dir)
+    if good in checkpoints.steps():
+        checkpoints.drop_after(good)
+    Checkpoints(folder / INTERRUPTED).remove()
+    step = max(checkpoints.steps(), default=0)
+    say(f"{error}\nrolled back to step {step}, with other noise ({rollbacks} of {asked.rollbacks})")
+
+
+def require_compiled(recipe: config.Recipe, gan: GAN) -> None:
+    """Refuses to train without XLA what shall be trained with it.
+
+    Raises:
+        InputError: if Keras has dropped `jit_compile`, which it does once op determinism is on in a process.
+    """
+    if recipe.train.jit_compile and not gan.jit_compile:
+        raise InputError(
+            "train.jit_compile=True: an earlier run in this process was deterministic, which TensorFlow cannot undo, "
+            "and Keras compiles nothing then; train in a process of its own"
+        )
 
 
 def observers(
@@ -235,7 +346,7 @@ def restored(model_dir: str | os.PathLike, checkpoint: str = "last") -> tuple[GA
     recipe, shape = held_recipe(model_dir)
     gan = config.build(recipe, image_shape=shape)
     folder = Path(model_dir) / CHECKPOINTS
-    if not Checkpoints(folder / BEST if checkpoint == BEST else folder).restore(gan):
+    if not (Checkpoints(folder / BEST).restore(gan) if checkpoint == BEST else restore_newest(folder, gan)):
         cure = (
             "train with evaluate_steps and best_metric in [train]"
             if checkpoint == BEST

@@ -64,6 +64,16 @@ def tiny_networks(name, width, normalized):
     return networks
 
 
+def synchronized(networks, name):
+    """Returns player -> options, of those `networks` of a variant that can have synchronized batch norm, with it."""
+    from ganzoo.networks import builder, specification
+    from ganzoo.registry import variant
+
+    specs = {player: specification(variant(name).default_networks[player], given) for player, given in networks.items()}
+    able = [p for p, spec in specs.items() if "synchronized" in inspect.signature(builder(p, spec)).parameters]
+    return {player: {**networks[player], "synchronized": True} for player in able}
+
+
 def build_tiny(name, *, image_shape=IMAGE_SHAPE, width=WIDTH, normalized=True, **settings):
     """Returns the compiled GAN of a variant's shipped recipe with tiny networks, for 8x8 grey images.
 

@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).parent.parent / "ganzoo"
 # A module, or package, of one line imports from the lines above it alone.
 LAYERS = (
     {"distribution", "errors", "progress"},
-    {"files"},
-    {"data", "layers", "noise", "objectives", "optimizers", "sampling", "settings"},
-    {"augment", "exported", "networks", "penalties", "pictures", "signatures"},
+    {"files", "strategies"},
+    {"data", "layers", "noise", "objectives", "optimizers", "precision", "sampling", "settings"},
+    {"augment", "exported", "faults", "networks", "penalties", "pictures", "signatures"},
     {"serving"},
     {"composition", "evaluation"},
     {"callbacks"},
@@ -25,8 +25,9 @@ LAYERS = (
     {"variants"},
     {"config"},
     {"benchmark", "cards", "training"},
-    {"exporting"},
+    {"exporting", "sweeps"},
     {"cli"},
+    {"__main__"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

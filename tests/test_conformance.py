@@ -278,6 +278,81 @@ def test_simultaneous(name, played, build_tiny):
     assert any(differ(*weights))
 
 
+# In half precision.
+
+
+class Trained(NamedTuple):
+    gan: GAN
+    logs: dict[str, float]
+    dtypes: set[str]
+
+
+@pytest.fixture(scope="module")
+def in_precision(name, build_tiny, examples):
+    """Returns a function: a policy -> a model trained in it, eagerly on images, with its logs and its terms' types.
+
+    For one round; in float16 until every player has taken a step.
+    """
+
+    @functools.cache
+    def trained(policy: str) -> Trained:
+        gan = build_tiny(name, image_shape=shape_of(name), dtype=policy)
+        gan.run_eagerly = True
+        dtypes, gradients = set(), gan.gradients
+
+        def watched(*arguments):
+            found, terms = gradients(*arguments)
+            dtypes.update(value.dtype.name for value in tf.nest.flatten([found, terms]) if value is not None)
+            return found, terms
+
+        gan.gradients = watched
+        data = examples(4 * gan.batch_multiple, gan.image_shape)
+        for _ in range(16):
+            logs = gan.fit(data, batch_size=len(data), shuffle=False, verbose=0).history
+            if all(optimizer.iterations.numpy() for optimizer in gan.optimizers.values()):
+                break
+        return Trained(gan, {key: values[-1] for key, values in logs.items()}, dtypes)
+
+    return trained
+
+
+@pytest.mark.long
+def test_trains_in_bfloat16(in_precision):
+    """One round is that of float32 to bfloat16's eight bits."""
+    full, half = in_precision("float32"), in_precision("mixed_bfloat16")
+    for key, value in full.logs.items():
+        assert half.logs[key] == pytest.approx(value, rel=0.05, abs=0.02), key
+    assert half.dtypes == {"float32"}
+    assert {variable.dtype for variable in half.gan.weights} <= {"float32", "int64"}
+    levels = [np.float32(trained.gan.generate(16)) for trained in (full, half)]
+    assert abs(levels[0] - levels[1]).mean() < 2  # of 255; of points less
+
+
+@pytest.mark.long
+def test_computes_in_bfloat16(in_precision):
+    """Else the test above would say nothing."""
+    full, half = in_precision("float32"), in_precision("mixed_bfloat16")
+    assert full.logs != half.logs
+
+
+@pytest.mark.long
+def test_exports_in_float32(in_precision):
+    signature = in_precision("mixed_bfloat16").gan.signatures().functions["serving_default"].get_concrete_function()
+    assert [output.dtype for output in signature.structured_outputs.values()] == [tf.float32]
+    assert not {"DT_BFLOAT16", "DT_HALF"} & set(re.findall(r"DT_\w+", str(signature.graph.as_graph_def())))
+
+
+@pytest.mark.long
+def test_trains_in_float16(in_precision):
+    """Steps whose gradients overflow are left out, until the scale of the loss suits; then it trains."""
+    gan, logs, dtypes = in_precision("mixed_float16")
+    assert dtypes == {"float32"}
+    assert all(map(math.isfinite, logs.values()))
+    assert all(np.isfinite(values).all() for values in numbers(gan.weights))
+    for player in gan.players:
+        assert int(gan.optimizers[player].iterations.numpy()) >= 1
+
+
 # What stays.
 
 
@@ -372,12 +447,41 @@ def test_fits_under_xla(name, in_child):
     assert all(map(math.isfinite, logs.values()))
 
 
-def differences_between_replicas(names):
-    """Returns name -> largest (relative) difference of trained weights, two replicas of 8 rows against one of 16.
+def doubts_of_rounds(names):
+    """Returns name -> what speaks against its round on a TPU; called in a process without op determinism."""
+    from conftest import build_tiny
+    from tpu_operators import doubts
 
-    Also the same without the division by the number of replicas, and how the replicas' noise relates.
+    def attempt(one):
+        gan = build_tiny(one, image_shape=shape_of(one), dtype="mixed_bfloat16")
+        gan.compile({p: gan.optimizers[p] for p in gan.players}, jit_compile=True)
+        assert gan.jit_compile is True
+        return doubts(gan.train_step, tf.TensorSpec([8, *gan.image_shape], tf.float32))
+
+    return attempts(names, attempt)
+
+
+@pytest.mark.long
+def test_suits_a_tpu(name, in_child):
+    """Documented operators and types, static shapes, no call of the host: what a TPU asks for beyond XLA."""
+    assert in_child("doubts_of_rounds", name)[name] == []
+
+
+# Settings beside a recipe's own that couple the rows of a batch, or draw random numbers: variant -> some of each.
+COUPLED = {
+    "dcgan": ({"augment": ["color", "cutout", "translation", "zoom"], "instance_noise": 0.1},),
+    "dragan": ({"penalty": "chainer_noise"}, {"penalty": "compare_gan_noise"}),
+    "dual_d_selu": ({"penalty": "interpolates"},),
+}
+
+
+def differences_between_replicas(names):
+    """Returns name -> largest (relative) difference of weights after a round: two replicas of 32 rows, one of 64.
+
+    Under `synchronized` with batch norm that is. Also what comes of no division by the number of replicas; of one
+    variant, of batch norm that is not synchronized; and how the replicas' noise relates.
     """
-    from conftest import build_tiny, examples
+    from conftest import WIDTH, build_tiny, examples, synchronized, tiny_networks
 
     import ganzoo.gan
 
@@ -386,24 +490,34 @@ def differences_between_replicas(names):
     )
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])  # one in a process
 
-    def trained(one, image_shape, scope):
+    # One round, compiled; what beside that is of interest in eager mode, as tracing takes most of the time.
+    def trained(one, shape, scope, run_eagerly, **settings):
         with scope:
-            gan = build_tiny(one, image_shape=image_shape, normalized=False)
-            gan.compile({"name": "sgd", "learning_rate": 0.02})
-            gan.fit(examples(48, image_shape), batch_size=16, shuffle=False, verbose=0)
+            gan = build_tiny(one, image_shape=shape, **{"normalized": False, **settings})
+            gan.compile({"name": "sgd", "learning_rate": 0.02}, run_eagerly=run_eagerly)
+            gan.fit(examples(64, shape), batch_size=64, shuffle=False, verbose=0)
         return numbers(gan.weights)
 
-    def difference(alone, together):
+    def between(one, shape, run_eagerly=True, **settings):
+        alone = trained(one, shape, tf.device("CPU:0"), run_eagerly, **settings)
+        together = trained(one, shape, strategy.scope(), run_eagerly, **settings)
         return max(float(abs(a - b).max() / max(1, abs(a).max())) for a, b in zip(alone, together, strict=True))
 
     def attempt(one):
-        found, shapes = {}, {shape_of(one), *([] if "takes_points" in exemptions(one) else [POINTS])}
-        for shape in sorted(shapes, key=len, reverse=True):
-            alone = trained(one, shape, tf.device("CPU:0"))
-            found[str(shape)] = difference(alone, trained(one, shape, strategy.scope()))
+        shapes = {shape_of(one), *([] if "takes_points" in exemptions(one) else [POINTS])}
+        found = {str(shape): between(one, shape, run_eagerly=False) for shape in shapes}
+        found |= {str(settings): between(one, shape_of(one), **settings) for settings in COUPLED.get(one, ())}
+        # Without kinks, as a pixel that rounding moves over one changes a gradient by more. Those of minibatch
+        # discrimination's distances are still there: of seed 0 one is met.
+        smooth = synchronized(tiny_networks(one, WIDTH, True), one)
+        networks = {player: {**options, "activation": "tanh"} for player, options in smooth.items()}
+        if networks and shape_of(one) == IMAGES:
+            found["synchronized"] = between(one, IMAGES, normalized=True, networks=networks, seed=1)
+        if one == "dcgan":
+            found["normalized"] = between(one, IMAGES, normalized=True)
         count, ganzoo.gan.replica_count = ganzoo.gan.replica_count, lambda: 1
         try:
-            found["undivided"] = difference(alone, trained(one, shape, strategy.scope()))
+            found["undivided"] = between(one, min(shapes, key=len))
         finally:
             ganzoo.gan.replica_count = count
         return found
@@ -425,8 +539,9 @@ def test_two_replicas_equal_one(name, in_child):
     results = in_child("differences_between_replicas", name)
     found = results[name]
     assert isinstance(found, dict), found
-    assert max(value for of, value in found.items() if of != "undivided") < 1e-5, found
-    assert found["undivided"] > 1e-4  # else the two could not have told the difference
+    apart = {of: found.pop(of) for of in ("undivided", "normalized") if of in found}
+    assert max(found.values()) < 1e-5, found
+    assert min(apart.values()) > 1e-4, apart  # else the two could not have told the difference
     assert results["noise"] == {"equal": False, "as_one": True}
 
 

@@ -1,3 +1,4 @@
+import inspect
 import itertools
 
 import keras
@@ -7,7 +8,7 @@ from keras import layers
 
 from ganzoo.errors import InputError
 from ganzoo.layers import MinibatchDiscrimination, SpectralConv2D, SpectralDense
-from ganzoo.networks import DISCRIMINATORS, GENERATORS, network, specification
+from ganzoo.networks import DISCRIMINATORS, GENERATORS, architectures, network, specification
 from ganzoo.variants import DCGAN, DRAGAN, DualDSELU
 
 LATENT = 5
@@ -329,3 +330,19 @@ def test_a_wrong_specification_is_refused(role, spec, message):
 def test_an_unknown_activation_is_refused():
     with pytest.raises(InputError, match=r"activation='sellu'.*unknown; did you mean 'selu'\?"):
         discriminator((8, 8, 1), activation="sellu")
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator", "denoiser"])
+def test_synchronized_is_for_every_batch_norm(player):
+    for architecture, function in architectures(player).items():
+        if "synchronized" not in inspect.signature(function).parameters:
+            continue
+        shape, flags = (8,) if player == "denoiser" else (8, 8, 1), {}
+        for synchronized in (False, True):
+            spec = {"architecture": architecture, "width": 2, "synchronized": synchronized}
+            found = network(player, spec, shape, 4, 0)._flatten_layers()
+            norms = [layer for layer in found if isinstance(layer, layers.BatchNormalization)]
+            flags[synchronized] = [norm.synchronized for norm in norms]
+        assert len(flags[True]) > 1
+        assert all(flags[True])
+        assert not any(flags[False])

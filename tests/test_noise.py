@@ -24,7 +24,7 @@ def int64(*values: int) -> tf.Tensor:
 
 
 def words(text: str) -> tuple[tf.Tensor, ...]:
-    return tuple(tf.constant(int(word, 16), tf.uint64) for word in text.split())
+    return tuple(tf.constant(int(word, 16), tf.int64) for word in text.split())
 
 
 def tensorflow_words(seed: int, index: int, tag: int, count: int) -> np.ndarray:
@@ -97,7 +97,7 @@ def test_xla_gives_the_same_uniforms():
 
 @pytest.mark.parametrize("word", [0, 2**32 - 1])
 def test_no_uniform_is_0_or_1(monkeypatch, word):
-    same = tf.fill([1, 4], tf.constant(word, tf.uint64))
+    same = tf.fill([1, 4], tf.constant(word, tf.int64))
     monkeypatch.setattr(noise, "philox", lambda counter, key: (same,) * 4)
     values = uniforms(int64(0), int64(0), 16).numpy()
     assert values.dtype == np.float32

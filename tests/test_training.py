@@ -216,8 +216,11 @@ def test_run_killed_twenty_times_ends_as_a_straight_one(tmp_path, in_process, st
 @unsound
 @pytest.mark.long
 def test_run_made_longer_between_checkpoints_ends_as_a_longer_one(tmp_path, in_process, state):
-    """In its weights: the means in the history end where the shorter run ended."""
-    assert_same_weights(*killed_and_straight(in_process, tmp_path, 14, [(6,), (14,)]), state)
+    """Also in its history: a row is the mean of all rounds between two checkpoints."""
+    folders = killed_and_straight(in_process, tmp_path, 14, [(6,), (14,)])
+    assert_same_weights(*folders, state)
+    ours, theirs = ((folder / "history.csv").read_text() for folder in folders)
+    assert ours == theirs
 
 
 # What one finished run leaves, and what is said about folders that cannot be used.
@@ -259,7 +262,7 @@ def test_leaves_its_files(trained):
     assert recipe["variant"] == "dcgan"
     assert recipe["image_shape"] == [8, 8, 1]
     assert {path.name for path in run.iterdir()} == {
-        "checkpoints", "curves.png", "history.csv", "last_good.json", "recipe.json", "samples", "watch.csv",
+        ".lock", "checkpoints", "curves.png", "history.csv", "last_good.json", "recipe.json", "samples", "watch.csv",
     }  # fmt: skip
 
 
@@ -369,8 +372,8 @@ def test_folders_without_run_or_checkpoint(tmp_path, folder):
         ganzoo.restored(folder / "run")
 
 
-@pytest.mark.parametrize("step", [19, 20])
-def test_divergence_stops_before_it_is_saved(step, folder):
+@pytest.mark.parametrize(("step", "name"), [(19, ".*/.*"), (20, "dcgan/.*/kernel")])
+def test_divergence_stops_before_it_is_saved(step, name, folder):
     """Also if it is the last update before a checkpoint that breaks the weights, of which no term tells yet."""
 
     class Break(keras.callbacks.Callback):
@@ -380,7 +383,7 @@ def test_divergence_stops_before_it_is_saved(step, folder):
                 kernel.assign(tf.fill(kernel.shape, float("nan")))
 
     recipe = ganzoo.load_recipe(folder / "run.toml", ["train.steps=20"])
-    with pytest.raises(InputError, match=r"diverged before step 20.*not finite"):
+    with pytest.raises(InputError, match=rf"diverged at step 20: {name} is not finite"):
         train(recipe, folder / "run", callbacks=[Break()])
     assert sorted(os.listdir(folder / "run" / "checkpoints")) == ["00000012", "00000016", "00000018"]
     assert "nan" not in (folder / "run" / "history.csv").read_text()
@@ -389,7 +392,7 @@ def test_divergence_stops_before_it_is_saved(step, folder):
 def test_impossible_learning_rate_diverges(tmp_path):
     write_recipe(tmp_path, 8)
     changes = ["optimizer.name=sgd", "optimizer.learning_rate=1e30"]
-    with pytest.raises(InputError, match=r"diverged before step 4.*lower the learning rates"):
+    with pytest.raises(InputError, match=r"diverged at step 2: discriminator/adversarial .*lower the learning rates"):
         train(ganzoo.load_recipe(tmp_path / "run.toml", changes), tmp_path / "run")
     assert not list((tmp_path / "run").glob("checkpoints/*"))
 

@@ -2,10 +2,11 @@
 
 import csv
 import os
+from collections.abc import Callable
 
 import keras
 
-from ganzoo.files import written
+from ganzoo.files import or_without, written
 
 
 class History(keras.callbacks.Callback):
@@ -14,16 +15,20 @@ class History(keras.callbacks.Callback):
     Args:
         path: of the file.
         step: where the run resumes: later rows, of what was lost, are dropped.
+        every: rounds of an epoch: rows of epochs that were cut are dropped, too, since a resumed run completes them.
+        say: what prints a line.
     """
 
-    def __init__(self, path: str | os.PathLike, step: int = 0):
+    def __init__(self, path: str | os.PathLike, step: int = 0, every: int = 1, say: Callable[[str], None] = print):
         super().__init__()
         self.path = path
-        self.rows = rows_of(path, step)
+        self.rows = [row for row in rows_of(path, step) if not int(row["step"]) % every]
+        self.say = say
 
     def on_epoch_end(self, epoch, logs=None):
         self.rows.append({"step": int(self.model.step.numpy()), **{k: f"{v:.8g}" for k, v in logs.items()}})
-        save_rows(self.rows, self.path)
+        with or_without(self.path, self.say):
+            save_rows(self.rows, self.path)
 
 
 def rows_of(path: str | os.PathLike, step: int) -> list[dict[str, str]]:

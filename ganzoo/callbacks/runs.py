@@ -3,13 +3,16 @@
 import math
 import os
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 import keras
 import numpy as np
 import tqdm
 
 from ganzoo import pictures
-from ganzoo.errors import InputError
+from ganzoo.errors import Diverged
+from ganzoo.files import or_without
 
 
 class Progress(keras.callbacks.Callback):
@@ -44,21 +47,52 @@ class Progress(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends a run whose terms are no longer numbers, before the checkpoint that would keep it.
+    """Ends a run in the round in which a term or a gradient is no longer a number, before anything of it is saved.
 
     Raises:
-        InputError: naming the terms.
+        Diverged: naming the player and its term, or its gradient.
     """
 
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            means = [name for name, value in logs.items() if not math.isfinite(value)]
+            self.stop([*self.model.faults.names(), *means][0])
+
     def on_epoch_end(self, epoch, logs=None):
-        lost = [name for name, value in logs.items() if not math.isfinite(value) and name != "loss"]
-        # The last update before a checkpoint may break weights of which no term tells yet.
-        lost += [weight.path for weight in self.model.weights if not np.isfinite(weight.numpy()).all()][:3]
-        if lost:
-            raise InputError(
-                f"training diverged before step {int(self.model.step.numpy())}: {', '.join(lost)} not finite; the "
-                "checkpoints before it are kept; lower the learning rates or add a penalty"
-            )
+        # A finite gradient may break weights, by its learning rate, of which no term tells yet.
+        for weight in self.model.weights:
+            if not np.isfinite(weight.numpy()).all():
+                self.stop(weight.path)
+
+    def stop(self, name: str) -> NoReturn:
+        raise Diverged(
+            f"training diverged at step {int(self.model.step.numpy())}: {name} is not finite; the checkpoints before "
+            "it are kept; lower the learning rates, add a penalty, or try on_nan=rollback"
+        )
+
+
+class ContinueEpoch(keras.callbacks.Callback):
+    """Gives the first epoch the means that a checkpoint kept of its rounds, which Keras starts by forgetting.
+
+    Args:
+        cut: whether the run resumes inside of an epoch.
+    """
+
+    def __init__(self, cut: bool):
+        super().__init__()
+        self.cut = cut
+        self.kept = []
+
+    def on_train_begin(self, logs=None):
+        if self.cut:
+            variables = [variable for tracker in self.model.trackers for variable in tracker.variables]
+            self.kept = [(variable, variable.numpy()) for variable in variables]
+        self.cut = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for variable, value in self.kept:
+            variable.assign(value)
+        self.kept = []
 
 
 class SampleGrids(keras.callbacks.Callback):
@@ -67,16 +101,19 @@ class SampleGrids(keras.callbacks.Callback):
     Args:
         folder: where the pictures go.
         count: samples in a picture.
+        say: what prints a line.
     """
 
-    def __init__(self, folder: str | os.PathLike, count: int = 64):
+    def __init__(self, folder: str | os.PathLike, count: int = 64, say: Callable[[str], None] = print):
         super().__init__()
         self.folder = folder
         self.count = count
+        self.say = say
 
     def on_epoch_end(self, epoch, logs=None):
         path = os.path.join(self.folder, f"{int(self.model.step.numpy()):08d}.png")
-        pictures.save_samples(self.model.generate(self.count), path)
+        with or_without(path, self.say):
+            pictures.save_samples(self.model.generate(self.count), path)
 
 
 class SaveCheckpoints(keras.callbacks.Callback):
@@ -84,11 +121,14 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     Args:
         checkpoints: where to.
+        interrupted: where one from inside of an epoch may be, of no use any more once there is a newer one.
     """
 
-    def __init__(self, checkpoints):
+    def __init__(self, checkpoints, interrupted):
         super().__init__()
         self.checkpoints = checkpoints
+        self.interrupted = interrupted
 
     def on_epoch_end(self, epoch, logs=None):
         self.checkpoints.save(self.model)
+        self.interrupted.remove()

@@ -10,8 +10,11 @@ import tensorflow as tf
 
 from ganzoo.callbacks.history import save_rows
 from ganzoo.errors import InputError, did_you_mean
-from ganzoo.evaluation import ScoreRecord, load_record, save_record
+from ganzoo.evaluation import ScoreRecord, load_record
 from ganzoo.evaluation.directions import sign_of
+from ganzoo.evaluation.records import record_json
+from ganzoo.files import or_without, write_text
+from ganzoo.strategies import agreed, is_chief
 
 SCORES_FILE = "scores.csv"
 
@@ -94,14 +97,19 @@ class PeriodicEvaluation(keras.callbacks.Callback):
         if step // self.every == self.scored:
             return
         self.scored = step // self.every
-        record = self.score(self.model)
-        better = self.add(step, record)
-        if better and self.checkpoints is not None:
+        strategy = self.model.distribute_strategy
+        record = self.score(self.model) if is_chief(strategy) else None
+        (better,) = agreed(strategy, record is not None and self.add(step, record))
+        if better and self.checkpoints is not None:  # all workers save, or none
             # Until the run has a checkpoint as new, a resume may need the best one before.
             newest = max(self.resumes_from.steps(), default=0) if self.resumes_from else 0
             self.checkpoints.kept = frozenset([old for old in self.checkpoints.steps() if old <= newest][-1:])
             self.checkpoints.save(self.model)
-        save_record(record, self.folder / "scores" / f"{step:08d}.json")
+        if record is None:
+            return
+        path = self.folder / "scores" / f"{step:08d}.json"
+        with or_without(path, self.say):
+            write_text(path, record_json(record))
         self.save()
         if better:
             value = record.score(self.name_in(record)).value
@@ -139,11 +147,12 @@ class PeriodicEvaluation(keras.callbacks.Callback):
         """Writes scores.csv, scores/last.json and scores/best.json."""
         if not self.rows:
             return
-        save_record(self.last, self.folder / "scores" / "last.json")
-        if self.best:
-            chosen = dataclasses.replace(self.best[1], checkpoint="best")
-            save_record(chosen, self.folder / "scores" / "best.json")
-        save_rows(self.rows, self.folder / SCORES_FILE)
+        with or_without(self.folder / SCORES_FILE, self.say):
+            write_text(self.folder / "scores" / "last.json", record_json(self.last))
+            if self.best:
+                chosen = dataclasses.replace(self.best[1], checkpoint="best")
+                write_text(self.folder / "scores" / "best.json", record_json(chosen))
+            save_rows(self.rows, self.folder / SCORES_FILE)
 
     def write_summary(self, step: int, record: ScoreRecord) -> None:
         """Writes a scalar a score for TensorBoard."""

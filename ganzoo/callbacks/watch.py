@@ -14,7 +14,7 @@ from ganzoo.callbacks.history import rows_of, save_rows
 from ganzoo.callbacks.looks import Looks, examples_of
 from ganzoo.callbacks.verdicts import Judge
 from ganzoo.errors import InputError
-from ganzoo.files import write_text
+from ganzoo.files import or_without, write_text
 
 WATCH_FILE = "watch.csv"
 LAST_GOOD_FILE = "last_good.json"
@@ -127,7 +127,8 @@ class CollapseWatch(keras.callbacks.Callback):
     def save(self, coming: int | None = None) -> None:
         """Writes watch.csv and last_good.json."""
         if self.folder is not None and self.rows:
-            save_rows(self.rows, self.folder / WATCH_FILE)
+            with or_without(self.folder / WATCH_FILE, self.say):
+                save_rows(self.rows, self.folder / WATCH_FILE)
         self.mark(coming)
 
     def mark(self, coming: int | None = None) -> None:
@@ -146,4 +147,13 @@ class CollapseWatch(keras.callbacks.Callback):
             return
         reason = "; ".join(self.judge.verdicts.values()) or "no verdict"
         mark = {"step": good, "clean_until": self.judge.last_clean, "reason": reason}
-        write_text(self.folder / LAST_GOOD_FILE, json.dumps(mark, indent=2) + "\n")
+        with or_without(self.folder / LAST_GOOD_FILE, self.say):
+            write_text(self.folder / LAST_GOOD_FILE, json.dumps(mark, indent=2) + "\n")
+
+
+def last_good(folder: str | os.PathLike) -> int | None:
+    """Returns the step of the last good checkpoint, by the watch's file in a run's folder; None if there is none."""
+    try:
+        return json.loads((Path(folder) / LAST_GOOD_FILE).read_text(encoding="utf-8"))["step"]
+    except FileNotFoundError:
+        return None

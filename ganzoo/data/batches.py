@@ -11,7 +11,12 @@ from ganzoo.errors import InputError
 
 
 def training_batches(
-    source: Examples | Density, batch_size: int, seed: int, start_step: int = 0, batches_per_round: int = 1
+    source: Examples | Density,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    batches_per_round: int = 1,
+    order: int = 0,
 ) -> tf.data.Dataset:
     """Returns endless rounds: images float32 [batch_size, H, W, C] in [-1, 1], or points [batch_size, D].
 
@@ -25,6 +30,7 @@ def training_batches(
         seed: Of the order of the images, or of the points.
         start_step: The number of the first round.
         batches_per_round: Above 1 a round is [batch_size, batches_per_round, ...].
+        order: Which of the seed's orders: 0, or a number above all rounds that there will be.
 
     Raises:
         InputError: fewer images than `batch_size`, or an argument that is no whole number in its range.
@@ -34,9 +40,9 @@ def training_batches(
     start_step = whole_number("start_step", start_step, least=0)
     group = whole_number("batches_per_round", batches_per_round, least=1)
     if isinstance(source, Density):
-        batches = _point_batches(source, batch_size * group, seed, start_step)
+        batches = _point_batches(source, batch_size * group, seed, start_step, order)
     elif isinstance(source, Examples):
-        batches = _image_batches(source, batch_size * group, seed, start_step)
+        batches = _image_batches(source, batch_size * group, seed, start_step, order)
     else:
         raise InputError(
             f"training_batches of a {type(source).__name__}: give what ganzoo.data.load returns; "
@@ -55,13 +61,13 @@ def together(rows: tf.Tensor, group: int, batch: int) -> tf.Tensor:
     return tf.transpose(rows, [1, 0, *range(2, rows.shape.rank)])
 
 
-def _point_batches(density: Density, batch_size: int, seed: int, start_step: int) -> tf.data.Dataset:
-    """Returns batch s drawn with the seed (seed, s)."""
-    steps = tf.data.Dataset.counter(start_step)
+def _point_batches(density: Density, batch_size: int, seed: int, start_step: int, order: int) -> tf.data.Dataset:
+    """Returns batch s drawn with the seed (seed, order + s)."""
+    steps = tf.data.Dataset.counter(order + start_step)
     return steps.map(lambda step: density.draw(batch_size, tf.stack([tf.constant(seed, tf.int64), step])))
 
 
-def _image_batches(examples: Examples, batch_size: int, seed: int, start_step: int) -> tf.data.Dataset:
+def _image_batches(examples: Examples, batch_size: int, seed: int, start_step: int, order: int) -> tf.data.Dataset:
     """Returns batches gathered by shuffled indices; what is skipped is indices only."""
     steps_per_epoch = len(examples) // batch_size
     if steps_per_epoch == 0:
@@ -72,8 +78,10 @@ def _image_batches(examples: Examples, batch_size: int, seed: int, start_step: i
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
         rows = tf.range(len(examples), dtype=tf.int64)
-        order = tf.random.experimental.stateless_shuffle(rows, tf.stack([tf.constant(seed, tf.int64), epoch]))
-        used = order[: steps_per_epoch * batch_size]
+        shuffled = tf.random.experimental.stateless_shuffle(
+            rows, tf.stack([tf.constant(seed, tf.int64), epoch + order])
+        )
+        used = shuffled[: steps_per_epoch * batch_size]
         return tf.data.Dataset.from_tensor_slices(tf.reshape(used, [steps_per_epoch, batch_size]))
 
     epoch, skipped = divmod(start_step, steps_per_epoch)

@@ -122,6 +122,11 @@ def short(count: int) -> str:
 _SCHEMA = TypeAdapter(ScoreRecord)
 
 
+def record_json(record: ScoreRecord) -> str:
+    """Returns the record as `load_record` reads it from a file."""
+    return _SCHEMA.dump_json(record, indent=2).decode() + "\n"
+
+
 def save_record(record: ScoreRecord, path: str | os.PathLike) -> Path:
     """Writes the record as JSON and returns the path; a reader sees the whole file or none.
 
@@ -129,7 +134,7 @@ def save_record(record: ScoreRecord, path: str | os.PathLike) -> Path:
         InputError: If it cannot be written.
     """
     try:
-        write_text(path, _SCHEMA.dump_json(record, indent=2).decode() + "\n")
+        write_text(path, record_json(record))
     except OSError as error:
         raise InputError(
             f"score record {os.fspath(path)!r} cannot be written: {error.strerror or error}; give another path"

@@ -77,7 +77,8 @@ class MinibatchDiscrimination(keras.layers.Layer):
 
     Shapes: features f [n, A] to [n, A + B]; T is [A, B * C]. Computes in float32 under any dtype policy.
     Source: Salimans et al. 2016 (arXiv:1606.03498), section 3.2; M = f T, and `kernel_sums` of M.
-    Deviations: an example is not its own neighbour. The batch is that of all replicas, of equal sizes.
+    Deviations: an example is not its own neighbour. The batch is that of all replicas, of equal sizes; `per_replica`
+    takes a replica's own instead, so that its features depend on how many replicas there are.
     `normalize` divides by the number of neighbours, so that the sums do not grow with the batch.
     T starts from N(0, 0.02^2), as in chainer-gan-lib; it has no bias, which the differences would cancel.
     """
@@ -88,6 +89,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
         kernel_dim: int = 5,
         kernel_initializer: str | dict | keras.initializers.Initializer | None = None,
         normalize: bool = False,
+        per_replica: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -98,6 +100,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
             kernel_initializer or keras.initializers.RandomNormal(stddev=0.02)
         )
         self.normalize = normalize
+        self.per_replica = per_replica
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, input_shape: tuple) -> None:
@@ -111,8 +114,9 @@ class MinibatchDiscrimination(keras.layers.Layer):
     def call(self, features: tf.Tensor) -> tf.Tensor:
         projected = tf.cast(features, tf.float32) @ tf.cast(self.kernel, tf.float32)
         rows = tf.reshape(projected, [-1, self.kernels, self.kernel_dim])
-        others = gathered(rows)
-        sums = kernel_sums(rows, others, replica_id() * tf.shape(rows)[0])
+        others = rows if self.per_replica else gathered(rows)
+        first = 0 if self.per_replica else replica_id() * tf.shape(rows)[0]
+        sums = kernel_sums(rows, others, first)
         if self.normalize:
             sums /= tf.cast(tf.maximum(tf.shape(others)[0] - 1, 1), sums.dtype)
         return tf.concat([features, tf.cast(sums, features.dtype)], -1)
@@ -127,4 +131,5 @@ class MinibatchDiscrimination(keras.layers.Layer):
             "kernel_dim": self.kernel_dim,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "normalize": self.normalize,
+            "per_replica": self.per_replica,
         }

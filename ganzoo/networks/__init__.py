@@ -32,7 +32,8 @@ AUTOENCODERS = {
 ROLES = {"generator": GENERATORS, "denoiser": {"mlp": denoisers.mlp}}
 # What a convolutional network hands on to the dense one that stands in for it on points [B, D].
 SHARED_OPTIONS = (
-    "activation", "code_dim", "minibatch_dim", "minibatch_kernels", "outputs", "reference_size", "spectral",
+    "activation", "code_dim", "minibatch_dim", "minibatch_kernels", "minibatch_per_replica", "outputs",
+    "reference_size", "spectral",
 )  # fmt: skip
 # Which one that is, where it is not "mlp".
 ON_POINTS = dict.fromkeys(AUTOENCODERS, "mlp_autoencoder") | {"affine_flow": "affine_flow", "mixture": "mixture"}

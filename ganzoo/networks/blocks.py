@@ -27,13 +27,17 @@ class Layers:
         initializer: of the kernels, a name in `INITIALIZERS`.
         seed: of the initial weights.
         spectral: spectrally normalise every convolution and dense layer.
+        synchronized: batch norm takes the statistics of the batch of all replicas, not of each replica's own.
         **options: of the initializer.
     """
 
-    def __init__(self, initializer: str, seed: int, spectral: bool = False, **options: float):
+    def __init__(
+        self, initializer: str, seed: int, spectral: bool = False, synchronized: bool = False, **options: float
+    ):
         self.initializer = initializer
         self.seed = seed
         self.spectral = spectral
+        self.synchronized = synchronized
         self.options = options
         self.count = 0
 
@@ -63,10 +67,13 @@ class Layers:
         """
         if reference_size:
             return self(VirtualBatchNormalization, reference_size)
-        return self(layers.BatchNormalization, momentum=0.9, epsilon=2e-5, scale=scale)
+        own = {"momentum": 0.9, "epsilon": 2e-5, "synchronized": self.synchronized}
+        return self(layers.BatchNormalization, scale=scale, **own)
 
 
-def dcgan_layers(activation: str, normalized: bool, seed: int, spectral: bool = False) -> Layers:
+def dcgan_layers(
+    activation: str, normalized: bool, seed: int, spectral: bool = False, synchronized: bool = False
+) -> Layers:
     """Returns what makes the layers of a DCGAN: weights N(0, 0.02^2) where a norm sets the scale after them.
 
     Without one these would lose the signal, the faster the narrower the network: on images of N(0, 1) the scores of a
@@ -74,7 +81,7 @@ def dcgan_layers(activation: str, normalized: bool, seed: int, spectral: bool = 
     normal, which its fixed point needs.
     """
     if activation == "selu":
-        return Layers("lecun_normal", seed, spectral)
+        return Layers("lecun_normal", seed, spectral, synchronized)
     if normalized or spectral:
-        return Layers("normal", seed, spectral, stddev=0.02)
+        return Layers("normal", seed, spectral, synchronized, stddev=0.02)
     return Layers("he_uniform", seed)

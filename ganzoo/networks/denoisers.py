@@ -14,6 +14,7 @@ def mlp(
     depth: NonNegativeInt = 9,
     activation: Activation = "leaky_relu",
     normalized: bool = True,
+    synchronized: bool = False,
     seed: int = 0,
     name: str = "denoiser",
 ) -> keras.Model:
@@ -25,12 +26,13 @@ def mlp(
         depth: hidden layers.
         activation: of the hidden layers.
         normalized: batch norm after each hidden layer.
+        synchronized: over the batch of all replicas, not of each replica's own.
         seed: of the initial weights.
         name: of the model.
 
     Source: Warde-Farley & Bengio 2017; https://github.com/pfnet-research/chainer-gan-lib.
     """
-    make = Layers("lecun_normal", seed)
+    make = Layers("lecun_normal", seed, synchronized=synchronized)
     features = x = keras.Input(image_shape, name="features")
     for _ in range(depth):
         x = make.weighted(layers.Dense, width, use_bias=not normalized)(x)

@@ -13,16 +13,16 @@ from ganzoo.settings import NonNegativeInt, PositiveInt
 def scored(
     inputs: keras.KerasTensor,
     features: keras.KerasTensor,
-    minibatch: tuple[int, int],
+    minibatch: tuple[int, int, bool],
     outputs: int,
     make: Layers,
     name: str,
 ) -> keras.Model:
     """Returns the model from `inputs` to scores: minibatch discrimination, if any kernels, then a dense layer."""
-    kernels, dimension = minibatch
+    kernels, dimension, per_replica = minibatch
     if kernels:
         kernel = keras.initializers.RandomNormal(stddev=0.02, seed=make.weight_seed())
-        layer = make(MinibatchDiscrimination, kernels, dimension, kernel_initializer=kernel)
+        layer = make(MinibatchDiscrimination, kernels, dimension, kernel_initializer=kernel, per_replica=per_replica)
         features = layer(features)
     scores = make.weighted(layers.Dense, outputs, dtype="float32", name="scores")(features)
     return keras.Model(inputs, scores, name=name)
@@ -34,9 +34,11 @@ def dcgan(
     width: PositiveInt = 64,
     activation: Activation = "leaky_relu",
     normalized: bool = True,
+    synchronized: bool = False,
     spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
+    minibatch_per_replica: bool = False,
     outputs: PositiveInt = 1,
     seed: int = 0,
     name: str = "discriminator",
@@ -52,19 +54,21 @@ def dcgan(
         activation: with `"selu"` weights are LeCun normal, which its fixed point needs.
         normalized: batch norm; leave it out with SELU and with gradient penalties. Weights are N(0, 0.02^2) with it
             or with spectral norm, He uniform without both, see `dcgan_layers`.
+        synchronized: batch norm over the batch of all replicas, not of each replica's own.
         spectral: spectral normalisation of every convolution and dense layer.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
+        minibatch_per_replica: each replica looks at its own rows alone, not at those of all; cheaper, another method.
         outputs: numbers an image; a score is one.
         seed: of the initial weights.
         name: of the model.
 
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
-    make = dcgan_layers(activation, normalized, seed, spectral)
+    make = dcgan_layers(activation, normalized, seed, spectral, synchronized)
     images = keras.Input(image_shape, name="images")
     features = dcgan_encoded(images, width, activation, normalized, make)
-    return scored(images, features, (minibatch_kernels, minibatch_dim), outputs, make, name)
+    return scored(images, features, (minibatch_kernels, minibatch_dim, minibatch_per_replica), outputs, make, name)
 
 
 def dcgan_encoded(
@@ -87,6 +91,7 @@ def resnet(
     spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
+    minibatch_per_replica: bool = False,
     outputs: PositiveInt = 1,
     seed: int = 0,
     name: str = "discriminator",
@@ -105,6 +110,7 @@ def resnet(
         spectral: spectral normalisation of every convolution and dense layer.
         minibatch_kernels: kernels of minibatch discrimination before the score; 0 leaves it out.
         minibatch_dim: numbers a kernel.
+        minibatch_per_replica: each replica looks at its own rows alone, not at those of all; cheaper, another method.
         outputs: numbers an image; a score is one.
         seed: of the initial weights.
         name: of the model.
@@ -136,7 +142,7 @@ def resnet(
     features = make(layers.GlobalAveragePooling2D if pooled else layers.Flatten)(x)
     # The sum of four blocks is large, and a first score far from 0 would saturate the loss.
     make.initializer, make.options = "normal", {"stddev": 0.02}
-    return scored(images, features, (minibatch_kernels, minibatch_dim), outputs, make, name)
+    return scored(images, features, (minibatch_kernels, minibatch_dim, minibatch_per_replica), outputs, make, name)
 
 
 def mlp(
@@ -148,6 +154,7 @@ def mlp(
     spectral: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
+    minibatch_per_replica: bool = False,
     outputs: PositiveInt = 1,
     seed: int = 0,
     name: str = "discriminator",
@@ -163,4 +170,4 @@ def mlp(
     x = make(layers.Flatten)(inputs) if len(image_shape) > 1 else make(layers.Rescaling, 1 / 4)(inputs)
     for _ in range(depth):
         x = make.activation(activation)(make.weighted(layers.Dense, width)(x))
-    return scored(inputs, x, (minibatch_kernels, minibatch_dim), outputs, make, name)
+    return scored(inputs, x, (minibatch_kernels, minibatch_dim, minibatch_per_replica), outputs, make, name)

@@ -17,6 +17,7 @@ def dcgan(
     width: PositiveInt = 64,
     activation: Activation = "relu",
     normalized: bool = True,
+    synchronized: bool = False,
     reference_size: NonNegativeInt = 0,
     seed: int = 0,
     name: str = "generator",
@@ -26,11 +27,12 @@ def dcgan(
     A dense layer, three transposed 4x4 convolutions of stride 2, one 3x3; batch norm and ReLU between, tanh
     at the end; weights N(0, 0.02^2). 3.83 M weights at 32x32x3, width 64, latent_dim 128. Sizes that are no
     multiple of 8 start from the ceiling and are cropped. `normalized=False` leaves batch norm out, and weights are
-    He uniform; `reference_size` above 0 makes it virtual batch norm with a reference batch of so many latents.
+    He uniform; `synchronized=True` takes the norm over the batch of all replicas, not of each; `reference_size` above 0
+    makes it virtual batch norm with a reference batch of so many latents.
 
     Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/pfnet-research/chainer-gan-lib.
     """
-    make = dcgan_layers(activation, normalized, seed)
+    make = dcgan_layers(activation, normalized, seed, synchronized=synchronized)
     latent = keras.Input((latent_dim,), name="latent")
     x = dcgan_decoded(latent, image_shape, width, activation, normalized, make, reference_size if normalized else 0)
     # float32 under any precision policy: pixels need more than bfloat16's eight bits.
@@ -77,6 +79,7 @@ def resnet(
     width: PositiveInt = 128,
     activation: Activation = "relu",
     normalized: bool = True,
+    synchronized: bool = False,
     seed: int = 0,
     name: str = "generator",
 ) -> keras.Model:
@@ -85,12 +88,13 @@ def resnet(
     A dense layer and three blocks of one width, each twice as large as what it sees: batch norm, ReLU, nearest
     neighbours, 3x3, batch norm, ReLU, 3x3, beside nearest neighbours of a 1x1; then batch norm, ReLU, 3x3, tanh.
     He uniform weights; 1.21 M at 32x32x3 and latent_dim 128. Sizes that are no multiple of 8 are cropped.
+    `synchronized=True` takes the norm over the batch of all replicas, not of each.
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, appendix; https://github.com/igul222/improved_wgan_training.
     """
     height, columns, channels = image_shape
     start = (math.ceil(height / 8), math.ceil(columns / 8))
-    make = Layers("he_uniform", seed)
+    make = Layers("he_uniform", seed, synchronized=synchronized)
     latent = keras.Input((latent_dim,), name="latent")
 
     def activated(x):

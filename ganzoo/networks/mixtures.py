@@ -86,6 +86,7 @@ def generator(
     width: PositiveInt = 32,
     activation: Activation = "relu",
     normalized: bool = True,
+    synchronized: bool = False,
     seed: int = 0,
     name: str = "generator",
 ) -> keras.Model:
@@ -96,7 +97,7 @@ def generator(
         latent_dim: numbers a latent, 2 or more.
         members: how many, T.
         width: of each, as `dcgan` and `mlp` have it; 32 is half that of one DCGAN.
-        activation, normalized: as in `dcgan`; on points there is no batch norm.
+        activation, normalized, synchronized: as in `dcgan`; on points there is no batch norm.
         seed: of the initial weights.
         name: of the model.
 
@@ -113,7 +114,7 @@ def generator(
         options |= _member_options(seed, number)
         if len(image_shape) == 1:
             return generators.mlp(image_shape, **options)
-        return generators.dcgan(image_shape, normalized=normalized, **options)
+        return generators.dcgan(image_shape, normalized=normalized, synchronized=synchronized, **options)
 
     return GeneratorMixture([member(number) for number in range(members)], name=name)
 
@@ -125,8 +126,10 @@ def discriminator(
     width: PositiveInt = 32,
     activation: Activation = "leaky_relu",
     normalized: bool = True,
+    synchronized: bool = False,
     minibatch_kernels: NonNegativeInt = 0,
     minibatch_dim: PositiveInt = 5,
+    minibatch_per_replica: bool = False,
     seed: int = 0,
     name: str = "discriminator",
 ) -> keras.Model:
@@ -136,7 +139,8 @@ def discriminator(
         image_shape: (H, W, C), or (D,) for points.
         members: how many, T.
         width: of each, as `dcgan` and `mlp` have it; 32 is half that of one DCGAN.
-        activation, normalized, minibatch_kernels, minibatch_dim: as in `dcgan`; on points there is no batch norm.
+        activation, normalized, synchronized: as in `dcgan`; on points there is no batch norm.
+        minibatch_kernels, minibatch_dim, minibatch_per_replica: as in `dcgan`.
         seed: of the initial weights.
         name: of the model.
 
@@ -146,8 +150,9 @@ def discriminator(
     def member(number: int) -> keras.Model:
         options = {"width": width, "activation": activation, **_member_options(seed, number)}
         options |= {"minibatch_kernels": minibatch_kernels, "minibatch_dim": minibatch_dim}
+        options["minibatch_per_replica"] = minibatch_per_replica
         if len(image_shape) == 1:
             return discriminators.mlp(image_shape, **options)
-        return discriminators.dcgan(image_shape, normalized=normalized, **options)
+        return discriminators.dcgan(image_shape, normalized=normalized, synchronized=synchronized, **options)
 
     return DiscriminatorMixture([member(number) for number in range(members)], name=name)

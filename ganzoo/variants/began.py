@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from ganzoo.distribution import gathered
+from ganzoo.distribution import averaged
 from ganzoo.gan import GAN, Terms
 from ganzoo.noise import Stream
 from ganzoo.registry import register
@@ -109,7 +109,7 @@ class BEGAN(GAN):
 
     def balance(self, real_error: tf.Tensor, fake_error: tf.Tensor) -> None:
         """Moves k by the errors of a batch: up if fakes are reconstructed too well, down if too badly."""
-        lead = tf.reduce_mean(gathered((self.diversity_ratio * real_error - fake_error)[None]))
+        lead = averaged(self.diversity_ratio * real_error - fake_error)
         self.fake_weight.assign(tf.clip_by_value(self.fake_weight + self.fake_weight_rate * lead, 0.0, 1.0))
 
     def convergence(self, logs: Mapping[str, float]) -> float:

@@ -68,7 +68,8 @@ class Consensus(GAN):
             InputError: if a player is unknown or left out, or the optimizers are impossible or differ.
         """
         super().compile(optimizers, jit_compile=jit_compile, **kwargs)
-        kinds = [(type(o).__name__, {**o.get_config(), "name": None}) for o in self.optimizers.values()]
+        inner = [getattr(each, "inner_optimizer", each) for each in self.optimizers.values()]
+        kinds = [(type(each).__name__, {**each.get_config(), "name": None}) for each in inner]
         if kinds[0] != kinds[1]:
             raise InputError(
                 f"optimizers={dict(zip(self.optimizers, kinds, strict=True))}: they differ, but {self.variant} "
@@ -78,15 +79,17 @@ class Consensus(GAN):
     def gradients(self, players: tuple[str, ...], real: tf.Tensor, noise: Stream) -> tuple[dict, Terms]:
         """Returns player -> gradients of its loss and of the field's squared norm, and the terms as `player/name`."""
         scale = {player: self.optimizers[player].scale_loss(1.0) for player in self.players}
+        first = scale[self.players[0]]
         with tf.GradientTape() as tape:
             gradients, values = super().gradients(self.players, real, noise)
             field = [g / scale[player] for player in self.players for g in gradients[player] if g is not None]
             consensus = self.consensus_weight / 2 * squared_norm(field)
             share = consensus / replica_count()  # the same on all replicas, whose gradients optimizers sum
-        pulls = tape.gradient(share, {player: getattr(self, player).trainable_variables for player in players})
+            scaled = first * share
+        pulls = tape.gradient(scaled, {player: getattr(self, player).trainable_variables for player in players})
         for player in players:
             pairs = zip(gradients[player], pulls[player], strict=True)
-            gradients[player] = [g if pull is None else g + scale[player] * pull for g, pull in pairs]
+            gradients[player] = [g if pull is None else g + scale[player] / first * pull for g, pull in pairs]
         values = {name: value for name, value in values.items() if name.split("/")[0] in players}
         values |= {f"{player}/consensus": consensus for player in players}
         return {player: gradients[player] for player in players}, values

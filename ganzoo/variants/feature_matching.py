@@ -12,7 +12,7 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from ganzoo.distribution import gathered
+from ganzoo.distribution import averaged
 from ganzoo.gan import GAN, Terms
 from ganzoo.networks import with_features
 from ganzoo.noise import Stream
@@ -61,7 +61,7 @@ class FeatureMatching(GAN):
     def mean_features(self, images: tf.Tensor) -> tf.Tensor:
         """Returns the mean over the global batch of the discriminator's features, float32 [F]."""
         features = tf.cast(self.scores_and_features(images, training=True)[1], tf.float32)
-        return tf.reduce_mean(gathered(tf.reduce_mean(features, 0, keepdims=True)), 0)
+        return averaged(tf.reduce_mean(features, 0))
 
     def generator_terms(self, real: tf.Tensor, fake: tf.Tensor, noise: Stream) -> Terms:
         """Returns the squared distance between the mean features of data and of fakes."""

@@ -7,7 +7,7 @@ players' losses: data become less real as fakes become more so, and the generato
 
 import tensorflow as tf
 
-from ganzoo.distribution import gathered
+from ganzoo.distribution import averaged
 from ganzoo.gan import GAN, Terms
 from ganzoo.noise import Stream
 from ganzoo.objectives import OBJECTIVES
@@ -61,4 +61,4 @@ class Relativistic(GAN):
     def relative_scores(self, real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the scores of data and of fakes, each less the mean of the other."""
         real, fake = self.scores(real), self.scores(fake)
-        return real - tf.reduce_mean(gathered(fake)), fake - tf.reduce_mean(gathered(real))
+        return real - averaged(tf.reduce_mean(fake)), fake - averaged(tf.reduce_mean(real))

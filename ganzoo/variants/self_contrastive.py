@@ -62,6 +62,7 @@ class SelfContrastive(GAN):
         "takes_colour_and_odd_sizes": "an explicit density of points; generators of images have none",
         "discriminator_steps": "there are no opponents to step",
         "simultaneous": "there is one player",
+        "computes_in_bfloat16": "an explicit density is inverted: its networks are float32 under any policy",
     }
 
     @property

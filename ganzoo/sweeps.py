@@ -1,0 +1,284 @@
+"""Many runs at once: seeds x recipes x settings, each a `ganzoo train` of its own in a folder of its own."""
+
+import dataclasses
+import itertools
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import joblib
+
+from ganzoo import config, training
+from ganzoo.callbacks.history import rows_of
+from ganzoo.callbacks.scoring import SCORES_FILE
+from ganzoo.checkpoints import Checkpoints
+from ganzoo.errors import InputError
+from ganzoo.files import require_writable
+from ganzoo.progress import shown
+
+LOG_FILE = "train.log"
+TABLE_FILE = "sweep.csv"
+LAST_LINES = 5  # of a failed run's log
+QUOTES = "\"'"
+# What TensorFlow and NumPy read for the number of their threads.
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run of a sweep.
+
+    Args:
+        recipe: name of a shipped recipe, or path of a .toml file.
+        changes: `section.key=value` over the recipe's.
+        varied: of `changes`, what differs between the runs of the sweep: key -> value as text.
+        model_dir: its folder.
+        steps: at which it is finished.
+        flags: further flags of `ganzoo train`.
+    """
+
+    recipe: str
+    changes: tuple[str, ...]
+    varied: Mapping[str, str]
+    model_dir: Path
+    steps: int
+    flags: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> list[str]:
+        """The arguments of `ganzoo`."""
+        changes = [f"--set={change}" for change in self.changes]
+        return ["train", f"--recipe={self.recipe}", f"--model_dir={self.model_dir}", *changes, *self.flags]
+
+    @property
+    def command(self) -> str:
+        """The command as a shell takes it."""
+        return shlex.join(["ganzoo", *self.arguments])
+
+    @property
+    def step(self) -> int:
+        """The step of its newest checkpoint; 0 if it has none."""
+        return max(Checkpoints(self.model_dir / training.CHECKPOINTS).steps(), default=0)
+
+    @property
+    def finished(self) -> bool:
+        """Whether its folder has the checkpoint of its last step."""
+        return self.step >= self.steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Args:
+        run: the run.
+        status: `"finished"`, now; `"finished before"`; `"failed"`; `"not finished"`, that ended well before its last
+            step, by a verdict of the watch or a signal.
+        seconds: that it took now.
+        last_lines: of the log, if it failed.
+    """
+
+    run: Run
+    status: str
+    seconds: float = 0.0
+    last_lines: str = ""
+
+
+def values_of(text: str) -> list[str]:
+    """Returns the values in `"1,5,10"`, each as `--set` takes it; lists and quoted strings may hold commas."""
+    try:
+        return [json.dumps(value) for value in tomllib.loads(f"values = [{text}]")["values"]]
+    except (tomllib.TOMLDecodeError, TypeError):
+        return [value.strip() for value in text.split(",")]
+
+
+def axes_of(grid: Sequence[str], seeds: Sequence[int] = ()) -> dict[str, list[str]]:
+    """Returns what a sweep varies beside recipes: key -> its values.
+
+    Args:
+        grid: `"section.key=value,value,..."`, a key each.
+        seeds: of the runs; none: the recipes' own.
+
+    Raises:
+        InputError: if there is no value, or a key or value comes twice.
+    """
+    axes: dict[str, list[str]] = {}
+    for line in grid:
+        key, equals, text = (part.strip() for part in line.partition("="))
+        values = values_of(text)
+        if not equals or not key or "" in values or not values:
+            raise InputError(f"--grid={line!r}: write it as section.key=value,value, e.g. gan.penalty_weight=1,5,10")
+        if key in axes:
+            raise InputError(f"--grid={line!r}: {key} has values already; give them all at once, separated by commas")
+        axes[key] = values
+    if seeds and "gan.seed" in axes:
+        raise InputError("--grid=gan.seed beside --seeds: they are the same; leave one out")
+    axes |= {"gan.seed": [str(seed) for seed in seeds]} if seeds else {}
+    for key, values in axes.items():
+        if len(set(values)) < len(values):
+            raise InputError(f"{key}={','.join(values)}: a value comes twice, and the runs would be the same")
+    return axes
+
+
+def runs_of(
+    recipes: Sequence[str],
+    directory: str | os.PathLike,
+    *,
+    axes: Mapping[str, Sequence[str]] | None = None,
+    changes: Sequence[str] = (),
+    flags: Sequence[str] = (),
+) -> list[Run]:
+    """Returns every combination of a recipe and values as a run, each checked.
+
+    Args:
+        recipes: names of shipped recipes, or paths of .toml files.
+        directory: in which each run gets a folder named by what is varied.
+        axes: key -> values, see `axes_of`.
+        changes: `section.key=value` for all.
+        flags: further flags of `ganzoo train` for all.
+
+    Raises:
+        InputError: if there is no recipe, one is not valid with its values, a folder holds a run of other settings,
+            or two runs would share one.
+    """
+    axes, made = axes or {}, []
+    if not recipes:
+        raise InputError("--recipes: give at least one recipe")
+    for recipe, *values in itertools.product(recipes, *axes.values()):
+        varied = dict(zip(axes, values, strict=True))
+        own = (*changes, *(f"{key}={value}" for key, value in varied.items()))
+        whole, folder = config.load_recipe(recipe, own), Path(directory) / _name(recipe, varied)
+        if (folder / training.RECIPE_FILE).exists():
+            training.check_folder(whole, folder)  # else a finished run of other settings would pass for this one
+        made.append(Run(recipe, own, varied, folder, whole.train.steps, tuple(flags)))
+    folders = [run.model_dir for run in made]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise InputError(f"two runs would share the folder {folder}; name recipes and values so that they differ")
+    return made
+
+
+def _name(recipe: str, varied: Mapping[str, str]) -> str:
+    """Returns the name of a run's folder; what TensorFlow would take for a pattern is percent-encoded."""
+    parts = [Path(recipe).stem, *(f"{key}={value.strip(QUOTES)}" for key, value in varied.items())]
+    return urllib.parse.quote("-".join(parts), safe="=,+")
+
+
+def execute(run: Run, threads: int) -> Outcome:
+    """Returns the outcome of `ganzoo train` in a process of its own, whose output goes to the run's log file."""
+    log = run.model_dir / LOG_FILE
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    start = time.monotonic()
+    try:
+        require_writable(log)
+        with open(log, "a", encoding="utf-8") as file:
+            command = [sys.executable, "-m", "ganzoo", *run.arguments]
+            done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment, check=False)
+    except (InputError, OSError) as error:
+        return Outcome(run, "failed", last_lines=str(error))
+    seconds = time.monotonic() - start
+    if done.returncode:
+        return Outcome(run, "failed", seconds, f"exit status {done.returncode}\n{_tail(log)}")
+    return Outcome(run, "finished" if run.finished else "not finished", seconds)
+
+
+def _tail(log: Path) -> str:
+    """Returns the last lines of a log; of a line that a progress bar wrote over, what was left to see."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return "\n".join([line.rpartition("\r")[2] for line in lines if line.strip()][-LAST_LINES:])
+
+
+def on_cores(runs: Sequence[Run], jobs: int, threads: int) -> Iterator[Outcome]:
+    """Yields the outcomes as they come, of `jobs` runs at a time on this machine."""
+    parallel = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")
+    yield from parallel(joblib.delayed(execute)(run, threads) for run in runs)
+
+
+def on_ray(runs: Sequence[Run], address: str, threads: int) -> Iterator[Outcome]:
+    """Yields the outcomes as they come, of runs on a Ray cluster that sees the sweep's directory.
+
+    Args:
+        runs: what to run.
+        address: of the cluster, as `ray.init` takes it.
+        threads: CPUs that a run asks Ray for.
+
+    Raises:
+        InputError: if Ray is not installed, or there is no cluster.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--ray_address needs Ray: pip install 'ganzoo[ray]', here and on the cluster") from None
+    try:
+        ray.init(address=address)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"--ray_address={address!r}: {str(error).splitlines()[0]}") from None
+    try:
+        remote = ray.remote(num_cpus=threads, max_retries=0)(execute)
+        waiting = {remote.remote(run, threads): run for run in runs}
+        while waiting:
+            (reference, *_), _ = ray.wait(list(waiting), num_returns=1)
+            run = waiting.pop(reference)
+            try:
+                yield ray.get(reference)
+            except ray.exceptions.RayError as error:  # its machine is gone, say
+                yield Outcome(run, "failed", last_lines=str(error).splitlines()[0])
+    finally:
+        ray.shutdown()
+
+
+def sweep(
+    runs: Sequence[Run],
+    start: Callable[[Sequence[Run]], Iterator[Outcome]],
+    say: Callable[[str], None] = print,
+) -> list[Outcome]:
+    """Returns the outcomes of all runs, in their order; those that are finished already are not run again.
+
+    Args:
+        runs: what to run.
+        start: runs -> their outcomes as they come: `on_cores` or `on_ray`.
+        say: what prints a line.
+    """
+    outcomes = {run.model_dir: Outcome(run, "finished before") for run in runs if run.finished}
+    waiting = [run for run in runs if run.model_dir not in outcomes]
+    for outcome in shown(start(waiting), "sweep", len(waiting)) if waiting else ():
+        outcomes[outcome.run.model_dir] = outcome
+        if outcome.status == "failed":
+            say(f"failed: {outcome.run.command}\n  log: {outcome.run.model_dir / LOG_FILE}")
+            say("\n".join(f"  | {line}" for line in outcome.last_lines.splitlines()))
+    return [outcomes[run.model_dir] for run in runs]
+
+
+def table_of(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
+    """Returns a row a run: what is varied, how it ended, and its last scores if it was evaluated."""
+    rows = []
+    for outcome in outcomes:
+        run = outcome.run
+        scores = rows_of(run.model_dir / SCORES_FILE, run.steps)
+        rows.append(
+            {
+                "run": run.model_dir.name,
+                "recipe": Path(run.recipe).stem,
+                **run.varied,
+                "status": outcome.status,
+                "step": str(run.step),
+                "seconds": f"{outcome.seconds:.0f}",
+                **{name: value for name, value in (scores[-1] if scores else {}).items() if name != "step"},
+            }
+        )
+    columns = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
+    return [{column: row.get(column, "") for column in columns} for row in rows]
+
+
+def printed(rows: Sequence[Mapping[str, str]]) -> str:
+    """Returns the table with its columns aligned."""
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
