@@ -170,8 +170,8 @@ def test_a_run_is_watched_and_evaluated(run):
     options = {"split": "test", "train_split": "train", "data_dir": None, "samples": 50, "metrics": None, "seed": 0}
     assert asked == [("ring8", options)] * 6  # once more before the first round, to see whether it can be done
     assert {path.name for path in folder.iterdir()} == {
-        ".lock", "checkpoints", "curves.png", "history.csv", "last_good.json", "recipe.json", "samples", "scores", "scores.csv",
-        "watch.csv",
+        ".lock", "checkpoints", "curves.png", "history.csv", "last_good.json", "recipe.json", "samples", "scores",
+        "scores.csv", "watch.csv",
     }  # fmt: skip
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == [
         "00000008",
