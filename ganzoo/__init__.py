@@ -6,10 +6,11 @@ from ganzoo.config import Recipe, build, list_recipes, load_recipe
 from ganzoo.errors import InputError
 from ganzoo.evaluation import compare, evaluate
 from ganzoo.exporting import export, export_run
+from ganzoo.folders import restored
 from ganzoo.gan import GAN
 from ganzoo.registry import list_models, register
 from ganzoo.strategies import strategy
-from ganzoo.training import restored, train
+from ganzoo.training import train
 
 __version__ = "0.1.0"
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from ganzoo.errors import InputError
+from ganzoo.faults import require_finite
+from ganzoo.files import needed
 from ganzoo.gan import GAN
 
 # TensorFlow has checksums, too, but not of every byte, and looks at them when weights are changing already.
@@ -50,12 +52,17 @@ def removed_on_error(folder: Path) -> Iterator[Path]:
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError | tf.errors.OpError):
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise InputError(
-                f"checkpoint {folder.with_suffix('')} cannot be written ({reason}); those before it are whole: "
+                f"checkpoint {folder.with_suffix('')} cannot be written ({reason(error)}); those before it are whole: "
                 "make room, and give the same command again"
             ) from None
         raise
+
+
+def reason(error: Exception) -> str:
+    """Returns in a line why something failed."""
+    said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    return said[:120] or type(error).__name__
 
 
 class Checkpoints:
@@ -76,54 +83,87 @@ class Checkpoints:
         return sorted(int(path.name) for path in self.folder.glob("*") if path.name.isdigit())
 
     def save(self, gan: GAN) -> None:
-        """Saves the state, then removes the checkpoints that are too many."""
-        final = self.folder / f"{int(gan.step.numpy()):08d}"
+        """Saves the state, then removes the checkpoints that are too many, and those beyond, which are of no use.
+
+        Raises:
+            Diverged: if a variable is not finite; then nothing is saved.
+            InputError: if the disk refuses.
+        """
+        require_finite(gan)
+        step = int(gan.step.numpy())
+        final = self.folder / f"{step:08d}"
         partial = self.folder / f"{final.name}.partial"
         for path in self.folder.glob("*.partial"):  # of a run that was killed while saving
-            shutil.rmtree(path)
+            remove_folder(path)
         with removed_on_error(partial):
             state(gan).write(str(partial / "state"))
             (partial / SUMS_FILE).write_text(sums(partial), encoding="utf-8")
             if final.exists():  # damaged, or it would have been restored
                 shutil.rmtree(final)
             os.replace(partial, final)
-        for step in set(self.steps()[: -self.keep]) - self.kept:
-            shutil.rmtree(self.folder / f"{step:08d}")
+        self.drop_after(step)  # the run came back to here, since they could not be restored
+        for old in set(self.steps()[: -self.keep]) - self.kept:
+            remove_folder(self.folder / f"{old:08d}")
 
     def drop_after(self, step: int) -> None:
         """Removes the checkpoints beyond a step."""
         for later in self.steps():
             if later > step:
-                shutil.rmtree(self.folder / f"{later:08d}")
+                remove_folder(self.folder / f"{later:08d}")
 
     def remove(self) -> None:
         """Removes them all."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def restore(self, gan: GAN, say: Callable[[str], None] = print) -> int:
-        """Restores the newest whole checkpoint into a built, compiled model; returns its step, 0 if there is none.
+        """Restores the newest checkpoint that can be into a built, compiled model; returns its step, 0 without any.
 
         Raises:
-            InputError: if there are checkpoints and none is whole.
+            InputError: if there are checkpoints and none can be restored.
         """
         steps = self.steps()
         for step in reversed(steps):
             path = self.folder / f"{step:08d}"
-            try:
-                if (path / SUMS_FILE).read_text(encoding="utf-8") != sums(path):
-                    raise ValueError(f"its files are not those of {SUMS_FILE}")
-                status = state(gan).read(str(path / "state"))
-                status.assert_existing_objects_matched().assert_consumed()
+            if not (flaw := flaw_in(path) or misfit(path, gan)):
                 return step
-            except (tf.errors.OpError, AssertionError, OSError, ValueError, LookupError) as error:
-                say(f"checkpoint {path} is damaged, trying the one before ({str(error).splitlines()[0][:120]})")
+            say(f"checkpoint {path} {flaw}; trying the one before")
         if steps:
-            raise InputError(f"no checkpoint in {self.folder} is whole; remove the folder to start anew")
+            raise InputError(f"no checkpoint in {self.folder} can be restored; choose another model_dir")
         return 0
 
 
+def flaw_in(path: Path) -> str | None:
+    """Returns what is wrong with the files of a checkpoint; None if they are those that were written."""
+    try:
+        if not (path / SUMS_FILE).exists():
+            return f"has no {SUMS_FILE}: it is of an older version, or not all of it is there"
+        whole = (path / SUMS_FILE).read_bytes() == sums(path).encode()
+    except OSError as error:
+        return f"cannot be read ({reason(error)})"
+    return None if whole else f"is damaged: its files are not those of {SUMS_FILE}"
+
+
+def misfit(path: Path, gan: GAN) -> str | None:
+    """Restores a whole checkpoint; returns why it cannot be, None if it was."""
+    try:
+        state(gan).read(str(path / "state")).assert_existing_objects_matched().assert_consumed()
+    except (tf.errors.OpError, AssertionError, OSError, ValueError, LookupError) as error:
+        return f"is of another model, or of an older version ({reason(error)})"
+    return None
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a checkpoint's folder.
+
+    Raises:
+        InputError: if the system refuses.
+    """
+    with needed(path):
+        shutil.rmtree(path)
+
+
 def restore_newest(folder: Path, gan: GAN, say: Callable[[str], None] = print) -> int:
-    """Restores the newest whole checkpoint of a run, also one that it saved when it was told to end; returns its step.
+    """Restores the newest checkpoint of a run that can be, also one that it saved when told to end; returns its step.
 
     Args:
         folder: of the run's checkpoints.
@@ -131,7 +171,7 @@ def restore_newest(folder: Path, gan: GAN, say: Callable[[str], None] = print) -
         say: what prints a line.
 
     Raises:
-        InputError: if there are checkpoints and none is whole.
+        InputError: if there are checkpoints and none can be restored.
     """
     regular, interrupted = Checkpoints(folder), Checkpoints(folder / INTERRUPTED, 1)
     steps = regular.steps()

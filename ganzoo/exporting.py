@@ -126,7 +126,7 @@ def model_folder(model_dir: str | os.PathLike, directory: str | os.PathLike | No
     Raises:
         InputError: if the folder holds no run.
     """
-    from ganzoo.training import held_recipe
+    from ganzoo.folders import held_recipe
 
     return Path(directory) if directory else Path("saved_models") / held_recipe(model_dir)[0].name
 
@@ -151,7 +151,7 @@ def export_run(
     Raises:
         InputError: if the folder holds no run, or no such checkpoint, or the directory cannot be written.
     """
-    from ganzoo.training import RECIPE_FILE, restored
+    from ganzoo.folders import RECIPE_FILE, restored
 
     gan, recipe = restored(model_dir, checkpoint)
     about = {

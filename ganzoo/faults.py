@@ -1,12 +1,14 @@
 """Numbers that are none: found inside a round, on any replica, and named outside of it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ganzoo.distribution import summed
+from ganzoo.errors import Diverged
 
 GRADIENT = "gradient"  # `<player>/gradient`, beside the names of its terms
 
@@ -14,7 +16,7 @@ GRADIENT = "gradient"  # `<player>/gradient`, beside the names of its terms
 class Faults(keras.metrics.Metric):
     """Remembers what was not finite in the first update in which anything was not.
 
-    A metric, so that it is in no weights; nothing resets it but `reset_state`.
+    A metric, so that it is in no weights; not one that epochs reset: `fit` does, when it begins.
 
     Args:
         sources: the names of all that may fail, a player's terms before its gradient.
@@ -56,3 +58,40 @@ def total(gradients: Sequence[tf.Tensor | None], optimizer: keras.optimizers.Opt
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return tf.where(optimizer.dynamic_scale.value > 1.0, 0.0, found)
     return found
+
+
+def require_finite(gan: keras.Model) -> None:
+    """Refuses a game in which a variable is not finite: an update may break one of which no term tells yet.
+
+    To be called by all workers: where replicas differ, reading a variable is a collective.
+
+    Args:
+        gan: built; compiled or not.
+
+    Raises:
+        Diverged: naming the player and its variable.
+    """
+    for owner, variable in owned_variables(gan):
+        if not np.isfinite(variable.numpy()).all():
+            raise diverged(gan, f"{owner}: {variable.path}" if owner else variable.path)
+
+
+def owned_variables(gan: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
+    """Yields every weight and all that optimizers remember, with the name of the player whose it is, or none."""
+    seen = set()
+    for owner in (*gan.players, "averaged_generator"):
+        optimizer = gan.optimizers.get(owner)
+        for variable in (*getattr(gan, owner).weights, *(optimizer.variables if optimizer else ())):
+            seen.add(id(variable))
+            yield owner, variable
+    for variable in gan.weights:
+        if id(variable) not in seen:
+            yield "", variable
+
+
+def diverged(gan: keras.Model, name: str) -> Diverged:
+    """Returns the error that says what is not finite."""
+    step = int(gan.step.numpy())
+    return Diverged(
+        f"training diverged at step {step}: {name} is not finite; lower the learning rates or add a penalty"
+    )

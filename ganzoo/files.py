@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from ganzoo.errors import InputError
 
@@ -17,6 +18,7 @@ except ImportError:
     fcntl = None
 
 _VERSIONS_END = 1 << 63  # a version is an int64
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of a file system that has none
 
 
 @contextlib.contextmanager
@@ -101,29 +103,57 @@ def or_without(path: str | os.PathLike, say: Callable[[str], None]) -> Iterator[
 
 
 @contextlib.contextmanager
+def needed(path: str | os.PathLike) -> Iterator[None]:
+    """Makes one message of what the disk refuses to do with `path`: for what cannot be spared.
+
+    Raises:
+        InputError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}); make room, or choose another folder"
+        ) from None
+
+
+@contextlib.contextmanager
 def locked(folder: str | os.PathLike) -> Iterator[None]:
     """Holds a folder: meanwhile no other process, nor another thread, can hold it.
 
-    By a lock of the file `.lock`, which the system lets go when the process ends, however that is.
+    By a lock of the file `.lock`, which the system lets go when the process ends, however that is. Where the system or
+    the file system has no locks, nothing is held.
 
     Raises:
-        InputError: if it is held already, saying by whom.
+        InputError: if it is held already, saying by whom, or cannot be written.
     """
+    path = Path(folder) / ".lock"
+    with contextlib.ExitStack() as stack:
+        with needed(path):
+            # Without a buffer, which would be written once more when the file is closed.
+            file = stack.enter_context(open(path, "ab+", buffering=0))
+            if _lock(file):
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+            else:
+                file.seek(0)
+                owner = file.read().decode() or "another process"
+                raise InputError(f"{folder} is in use by {owner}; wait for its end, or choose another folder")
+        yield
+
+
+def _lock(file: IO) -> bool:
+    """Returns whether a file is locked now, or there are no locks; False if another holds it."""
     if fcntl is None:  # Windows
-        yield
-        return
-    with open(Path(folder) / ".lock", "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise InputError(
-                f"{folder} is in use by {file.read() or 'another process'}; wait for its end, or choose another folder"
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        yield
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return True
 
 
 def require_writable(path: str | os.PathLike) -> None:

@@ -160,7 +160,7 @@ class GAN(Players):
         with keras.StatelessScope():
             values = self.gradients(self.players, real, Stream(self.seed, batches, "test"))[1]
         self.track(values)
-        return self.logs()
+        return self.epoch_means()
 
     def noise_round(self) -> tf.Tensor:
         """Returns the round as noise is keyed by it, int64: another one after every rollback, never one that was."""
@@ -213,13 +213,18 @@ class GAN(Players):
             if tracker.name in values:
                 tracker.update_state(values[tracker.name])
 
-    def logs(self) -> Terms:
-        """Returns the epoch's means so far, and as `loss` their sum, for callbacks that watch for NaN.
-
-        `loss` is NaN from the update on in which a term or a gradient was not finite.
-        """
+    def epoch_means(self) -> Terms:
+        """Returns the epoch's means so far, and as `loss` their sum."""
         means = {tracker.name: tracker.result() for tracker in self.trackers}
-        return {**means, "loss": tf.add_n([*means.values(), self.faults.result()])}
+        return {**means, "loss": tf.add_n([*means.values()])}
+
+    def logs(self) -> Terms:
+        """Returns the means, for callbacks that watch for NaN.
+
+        `loss` is NaN from the update on in which a term or a gradient was not finite, until the next `fit`.
+        """
+        means = self.epoch_means()
+        return {**means, "loss": means["loss"] + self.faults.result()}
 
     def average_generator(self) -> None:
         """Moves the averaged generator towards the generator; the momentum warms up over the first rounds."""

@@ -216,6 +216,7 @@ class Players(keras.Model):
         """
         check_callbacks(callbacks, x)
         check_strategy(self)
+        self.faults.reset_state()  # good weights may have been loaded since
         batches = self.prepared(x, y, batch_size, self.discriminator_steps, shuffle)
         if batches.cardinality() == tf.data.INFINITE_CARDINALITY and not kwargs.get("steps_per_epoch"):
             raise InputError("the data never end: say how many rounds an epoch has with steps_per_epoch=")

@@ -1,7 +1,7 @@
 """Training by recipe: data, restore, fit, checkpoint; the same call resumes bit for bit."""
 
 import dataclasses
-import json
+import gc
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,26 +22,17 @@ from ganzoo.callbacks import (
     SaveCheckpoints,
     StopOnNaN,
     StopOnSignal,
-    last_good,
 )
 from ganzoo.checkpoints import INTERRUPTED, Checkpoints, restore_newest
 from ganzoo.errors import Diverged, InputError
 from ganzoo.evaluation import ScoreRecord, evaluate
 from ganzoo.evaluation.classifier_cache import shipped_classifier
-from ganzoo.files import locked, or_without, write_text
+from ganzoo.files import locked, or_without, require_writable
+from ganzoo.folders import BEST, CHECKPOINTS, RECIPE_FILE, check_folder, keep_recipe, last_rollback, roll_back
 from ganzoo.gan import GAN
 
-RECIPE_FILE = "recipe.json"
 HISTORY_FILE = "history.csv"
 CURVES_FILE = "curves.png"
-CHECKPOINTS = "checkpoints"
-BEST = "best"  # in the folder of checkpoints: the one with the best score
-# What may change between the runs of one model_dir: how long, and what is seen of it, not what.
-MAY_GROW = "train.steps"
-MAY_CHANGE = (
-    "train.keep_checkpoints", "train.watch_steps", "train.stop_on_collapse", "train.evaluate_steps", "train.on_nan",
-    "train.rollbacks",
-)  # fmt: skip
 
 
 def train(
@@ -76,7 +67,7 @@ def train(
         InputError: if recipe, data, strategy or folder cannot be used, the folder holds another recipe or is in use by
             another process, or a checkpoint cannot be written.
         WorkerLost: an InputError, if another worker is gone.
-        Diverged: an InputError, if a term or a gradient is not finite, and on_nan="stop" or nothing helped.
+        Diverged: an InputError, if a term, a gradient or a variable is not finite, and on_nan="stop" or nothing helped.
     """
     strategy = strategies.strategy(strategy)  # before anything that computes, and recipes make optimizers
     if isinstance(recipe, str):
@@ -84,34 +75,49 @@ def train(
     data.require_divisible(recipe.data.batch_size, strategy.num_replicas_in_sync)
     model_dir, chief = Path(model_dir), strategies.is_chief(strategy)
     if chief:
-        check_folder(recipe, model_dir)
+        require_writable(model_dir / RECIPE_FILE)
     else:
         say, log_dir = silent, None
-    if recipe.train.deterministic:
-        keras.utils.set_random_seed(recipe.gan.get("seed", 0))  # op determinism refuses unseeded ops
-        tf.config.experimental.enable_op_determinism()
-    source = data.load(
-        recipe.data.dataset, recipe.data.split, data_dir=data_dir,
-        image_size=recipe.data.image_size, channels=recipe.data.channels,
-    )  # fmt: skip
-    rollbacks = 0
     with strategies.own_folder(model_dir, strategy) as folder, locked(folder), strategies.told_of_losses(strategy):
-        while True:
-            with strategy.scope():
-                gan = config.build(recipe, image_shape=source.image_shape)
-            require_compiled(recipe, gan)
-            restore_newest(model_dir / CHECKPOINTS, gan, say)
-            strategies.require_equal(strategy, int(gan.step.numpy()))
-            gan.rollbacks.assign(max(rollbacks, int(gan.rollbacks.numpy())))
-            try:
-                go_on(
-                    gan, recipe, source, folder, callbacks=callbacks, data_dir=data_dir, log_dir=log_dir, say=say,
-                )  # fmt: skip
-                return gan
-            except Diverged as error:
-                rollbacks = int(gan.rollbacks.numpy()) + 1
-                roll_back(recipe.train, folder, rollbacks, error, say)
-                strategies.agreed(strategy, False)  # all have come so far: now they restore the same
+        if chief:
+            check_folder(recipe, model_dir)  # locked: no other run makes it one of another recipe now
+        if recipe.train.deterministic:
+            keras.utils.set_random_seed(recipe.gan.get("seed", 0))  # op determinism refuses unseeded ops
+            tf.config.experimental.enable_op_determinism()
+        source = data.load(
+            recipe.data.dataset, recipe.data.split, data_dir=data_dir,
+            image_size=recipe.data.image_size, channels=recipe.data.channels,
+        )  # fmt: skip
+        _, rollbacks = last_rollback(model_dir)
+        told = False
+        with StopOnSignal() as signals:
+            while True:
+                with strategy.scope():
+                    gan = config.build(recipe, image_shape=source.image_shape)
+                require_compiled(recipe, gan)
+                restore_newest(model_dir / CHECKPOINTS, gan, say)
+                strategies.require_equal(strategy, int(gan.step.numpy()))
+                gan.rollbacks.assign(max(rollbacks, int(gan.rollbacks.numpy())))
+                if told:
+                    break
+                try:
+                    go_on(
+                        gan, recipe, source, folder, signals,
+                        callbacks=callbacks, data_dir=data_dir, log_dir=log_dir, say=say,
+                    )  # fmt: skip
+                    break
+                except Diverged as error:
+                    rollbacks = int(gan.rollbacks.numpy()) + 1
+                    roll_back(recipe.train, folder, rollbacks, error, say)
+                    told = signals.told()  # asked of all: they have come so far, and now restore the same
+                for each in (*callbacks, signals):
+                    each.set_model(None)
+                del gan
+                gc.collect()  # before the next one is made
+        step = int(gan.step.numpy())
+        if signals.caught and step < recipe.train.steps:
+            say(f"{signals.caught.name}: saved at step {step}; the same command goes on from there")
+        return gan
 
 
 def go_on(
@@ -119,6 +125,7 @@ def go_on(
     recipe: config.Recipe,
     source: data.Examples | data.Density,
     model_dir: Path,
+    signals: StopOnSignal,
     *,
     callbacks: Sequence[keras.callbacks.Callback],
     data_dir: str | None,
@@ -128,10 +135,11 @@ def go_on(
     """Trains a GAN, new or restored, to the end of the run, or until a signal.
 
     Args:
+        signals: what catches signals.
         gan, recipe, source, model_dir, callbacks, data_dir, log_dir, say: see `train`.
 
     Raises:
-        Diverged: if a term or a gradient is not finite.
+        Diverged: if a term, a gradient or a variable is not finite.
     """
     data.training_batches(source, recipe.data.batch_size, gan.seed, 0, gan.discriminator_steps)  # enough images?
     folder, every, total = model_dir / CHECKPOINTS, recipe.train.checkpoint_steps, recipe.train.steps
@@ -145,41 +153,40 @@ def go_on(
     for each in observing:
         if isinstance(each, PeriodicEvaluation) and not step and chief:
             each.try_out(gan)
-    write_text(model_dir / RECIPE_FILE, json.dumps({**recipe.as_dict(), "image_shape": gan.image_shape}, indent=2))
+    keep_recipe(recipe, gan, model_dir)
     kept = (
         Progress(recipe.name, total),
         History(model_dir / HISTORY_FILE, step, every, say),
         SampleGrids(model_dir / "samples", say=say),
     )
-    with StopOnSignal() as signals:
-        own = (
-            ContinueEpoch(step % every != 0),
-            StopOnNaN(),
-            *(kept if chief else ()),
-            *(each for each in observing if chief or isinstance(each, PeriodicEvaluation)),  # whose best ones all save
-            SaveCheckpoints(checkpoints, interrupted),  # last: what a checkpoint has seen is on disk
-            *callbacks,
-            signals,
-        )
-        try:
-            while step < total and not gan.stop_training:
-                # Epochs end at multiples of `every`, wherever the run was cut: so do the means in the history.
-                whole = step % every == 0 and total - step >= every
-                rounds = every if whole else min(every - step % every, total - step)
-                epochs = (total - step) // every if whole else 1
-                first = step // every
-                gan.fit(
-                    source, batch_size=recipe.data.batch_size,
-                    initial_epoch=first, epochs=first + epochs, steps_per_epoch=rounds,
-                    callbacks=list(own), verbose=0,
-                )  # fmt: skip
-                step += rounds * epochs
-        except Interrupted:
-            for each in own:
-                each.on_train_end()  # writes what the checkpoint has seen
-            interrupted.save(gan)
-    if signals.caught and int(gan.step.numpy()) < total:
-        say(f"{signals.caught.name}: saved at step {int(gan.step.numpy())}; the same command goes on from there")
+    own = (
+        ContinueEpoch(step % every != 0),
+        StopOnNaN(),
+        *(kept if chief else ()),
+        *(each for each in observing if chief or isinstance(each, PeriodicEvaluation)),  # whose best ones all save
+        SaveCheckpoints(checkpoints, interrupted),  # last: what a checkpoint has seen is on disk
+        *callbacks,
+        signals,
+    )
+    try:
+        while step < total and not gan.stop_training:
+            # Epochs end at multiples of `every`, wherever the run was cut: so do the means in the history.
+            whole = step % every == 0 and total - step >= every
+            rounds = every if whole else min(every - step % every, total - step)
+            epochs = (total - step) // every if whole else 1
+            first = step // every
+            gan.fit(
+                source, batch_size=recipe.data.batch_size,
+                initial_epoch=first, epochs=first + epochs, steps_per_epoch=rounds,
+                callbacks=list(own), verbose=0,
+            )  # fmt: skip
+            step += rounds * epochs
+    except (Interrupted, Diverged) as end:
+        for each in own:
+            each.on_train_end()  # writes what the checkpoint has seen
+        if isinstance(end, Diverged):
+            raise
+        interrupted.save(gan)
     if (model_dir / HISTORY_FILE).exists():
         with or_without(model_dir / CURVES_FILE, say):
             pictures.save_curves(model_dir / HISTORY_FILE, model_dir / CURVES_FILE)
@@ -187,27 +194,6 @@ def go_on(
 
 def silent(line: str) -> None:
     """Says nothing: the chief speaks for all workers."""
-
-
-def roll_back(
-    asked: config.Train, model_dir: Path, rollbacks: int, error: Diverged, say: Callable[[str], None]
-) -> None:
-    """Removes the checkpoints beyond the last good one, by the watch's word if there is one; else the newest stays.
-
-    Raises:
-        Diverged: the error, if the recipe does not ask for this, or so many times.
-    """
-    if asked.on_nan != "rollback":
-        raise error
-    if rollbacks > asked.rollbacks:
-        raise Diverged(f"{error} (train.rollbacks={asked.rollbacks}: rolled back as often)")
-    folder = model_dir / CHECKPOINTS
-    checkpoints, good = Checkpoints(folder), last_good(model_dir)
-    if good in checkpoints.steps():
-        checkpoints.drop_after(good)
-    Checkpoints(folder / INTERRUPTED).remove()
-    step = max(checkpoints.steps(), default=0)
-    say(f"{error}\nrolled back to step {step}, with other noise ({rollbacks} of {asked.rollbacks})")
 
 
 def require_compiled(recipe: config.Recipe, gan: GAN) -> None:
@@ -285,72 +271,3 @@ def classes_of(source: data.Examples | data.Density) -> Callable[[np.ndarray], n
         return None if modes is None else lambda x: np.linalg.norm(x[:, None] - modes, axis=2).argmin(axis=1)
     classifier = shipped_classifier(source)
     return None if classifier is None else lambda images: classifier.predict(images)[0].argmax(axis=1)
-
-
-def check_folder(recipe: config.Recipe, model_dir: Path) -> None:
-    """Makes the folder if need be.
-
-    Raises:
-        InputError: if it cannot be written, is no run's folder, or holds a run of another recipe.
-    """
-    try:
-        model_dir.mkdir(parents=True, exist_ok=True)
-        probe = model_dir / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"model_dir {model_dir} cannot be written: {error.strerror}; choose another") from None
-    if not (model_dir / RECIPE_FILE).exists():
-        return
-    held, _ = held_recipe(model_dir)
-    held, given = config.flattened(held.as_dict()), config.flattened(recipe.as_dict())
-    absent = object()
-    different = [
-        f"{key}: {held.get(key, 'absent')!r} there, {given.get(key, 'absent')!r} now"
-        for key in sorted({*held, *given} - set(MAY_CHANGE))
-        if held.get(key, absent) != given.get(key, absent) and not (key == MAY_GROW and given[key] > held[key])
-    ]
-    if different:
-        raise InputError(
-            f"{model_dir} holds another recipe ({'; '.join(different)}); choose another model_dir, or undo the change"
-        )
-
-
-def held_recipe(model_dir: str | os.PathLike) -> tuple[config.Recipe, tuple[int, ...]]:
-    """Returns the recipe that a run's folder holds, and its image shape.
-
-    Raises:
-        InputError: if the folder holds none.
-    """
-    path = Path(model_dir) / RECIPE_FILE
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        shape = tuple(values.pop("image_shape"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); give the model_dir of `ganzoo train`") from None
-    return config.recipe_from(values, str(path)), shape
-
-
-def restored(model_dir: str | os.PathLike, checkpoint: str = "last") -> tuple[GAN, config.Recipe]:
-    """Returns the GAN of a run's folder at a checkpoint, and its recipe.
-
-    Args:
-        model_dir: the run's folder.
-        checkpoint: `"last"`, the newest; `"best"`, the one with the best score, which is a chosen one.
-
-    Raises:
-        InputError: if the folder holds no run, or no such checkpoint that is whole.
-    """
-    if checkpoint not in ("last", BEST):
-        raise InputError(f"checkpoint={checkpoint!r}: give 'last' or 'best'")
-    recipe, shape = held_recipe(model_dir)
-    gan = config.build(recipe, image_shape=shape)
-    folder = Path(model_dir) / CHECKPOINTS
-    if not (Checkpoints(folder / BEST).restore(gan) if checkpoint == BEST else restore_newest(folder, gan)):
-        cure = (
-            "train with evaluate_steps and best_metric in [train]"
-            if checkpoint == BEST
-            else f"train until step {recipe.train.checkpoint_steps}"
-        )
-        raise InputError(f"{model_dir} has no {'best ' if checkpoint == BEST else ''}checkpoint yet; {cure}")
-    return gan, recipe

@@ -24,6 +24,7 @@ LAYERS = (
     {"checkpoints", "registry"},
     {"variants"},
     {"config"},
+    {"folders"},
     {"benchmark", "cards", "training"},
     {"exporting", "sweeps"},
     {"cli"},

@@ -12,7 +12,7 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 import ganzoo
-from ganzoo import config, exporting, files, training
+from ganzoo import config, exporting, files, folders
 from ganzoo.errors import InputError
 from ganzoo.exported import version_folder
 from ganzoo.noise import latents
@@ -243,7 +243,7 @@ def test_a_score_record_goes_along_if_it_is_of_these_weights(gan, tmp_path, monk
     (tmp_path / "scores").mkdir()
     (tmp_path / "scores" / "last.json").write_text("half" if record is None else json.dumps(record))
     (tmp_path / "recipe.json").write_text("{}")
-    monkeypatch.setattr(training, "restored", lambda *_: (gan, config.load_recipe("dcgan")))
+    monkeypatch.setattr(folders, "restored", lambda *_: (gan, config.load_recipe("dcgan")))
     folder = ganzoo.export_run(tmp_path, tmp_path / "models")
     assert (folder / "assets.extra" / "recipe.json").exists()
     assert (folder / "assets.extra" / "scores" / "last.json").exists() == goes

@@ -1,6 +1,8 @@
 """What a run survives, and how it ends where it cannot go on: signals, full disks, damaged files, NaN, a second run."""
 
+import errno
 import os
+import re
 import shutil
 import signal
 import socket
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import keras
 import numpy as np
@@ -15,7 +18,8 @@ import pytest
 import tensorflow as tf
 
 import ganzoo
-from ganzoo import training
+from ganzoo import files, folders, training
+from ganzoo.callbacks import CollapseWatch
 from ganzoo.checkpoints import SUMS_FILE, Checkpoints, restore_newest
 from ganzoo.errors import Diverged, InputError
 from ganzoo.files import locked
@@ -42,6 +46,14 @@ steps = 18
 checkpoint_steps = 4
 watch_steps = 2
 """
+
+
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Lets Ctrl-C be heard, which what a shell starts in the background does not, nor what that starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +109,11 @@ class At(keras.callbacks.Callback):
 
 def raise_signal(step, number):
     return At(step, lambda: os.kill(os.getpid(), number))
+
+
+def listed(folder):
+    """Returns the steps of the checkpoints in a folder."""
+    return Checkpoints(folder).steps()
 
 
 # Told to end.
@@ -156,14 +173,6 @@ def test_command_ends_with_status_0_and_goes_on(recipe, tmp_path):
     assert int(ganzoo.restored(tmp_path / "run")[0].step.numpy()) == 4000
 
 
-@pytest.fixture(autouse=True)
-def interrupts():
-    """Lets Ctrl-C be heard, which what a shell starts in the background does not, nor what that starts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_second_interrupt_ends_at_once(recipe, tmp_path):
     def twice():
         for _ in range(2):
@@ -200,11 +209,13 @@ def break_gradient(monkeypatch, step, times=99):
 
 def test_stops_in_the_round_of_the_fault_and_keeps_what_is_good(recipe, tmp_path, monkeypatch):
     break_gradient(monkeypatch, 6)
-    with pytest.raises(Diverged, match=r"diverged at step 7: generator/gradient is not finite; .* on_nan=rollback"):
+    with pytest.raises(Diverged, match=r"step 7: generator/gradient is not finite; .* on_nan=rollback; the"):
         train(recipe, tmp_path)
     good = (tmp_path / "checkpoints" / "00000004" / SUMS_FILE).read_text()
-    with pytest.raises(Diverged, match="rollbacks=1: rolled back as often"):
-        train(recipe, tmp_path, "train.on_nan=rollback", "train.rollbacks=1")
+    for _ in range(2):  # nor does the same command once more go back again
+        with pytest.raises(Diverged, match=r"penalty; train.rollbacks=1: rolled back as often") as refused:
+            train(recipe, tmp_path, "train.on_nan=rollback", "train.rollbacks=1")
+    assert "on_nan" not in str(refused.value)
     assert os.listdir(tmp_path / "checkpoints") == ["00000004"]
     assert (tmp_path / "checkpoints" / "00000004" / SUMS_FILE).read_text() == good
     assert "nan" not in (tmp_path / "history.csv").read_text()
@@ -217,7 +228,8 @@ def test_rollback_goes_on_with_other_noise_and_resumes_exactly(recipe, straight,
     asked = "train.on_nan=rollback"
     said = train(recipe, runs[0], asked)
     assert "rolled back to step 12, with other noise (1 of 3)\nresuming from step 12" in said
-    assert "rolled back to step 12, with other noise (2 of 3)\nresuming from step 12" in said
+    lost = "removed: checkpoints of steps 12"
+    assert f"rolled back to step 8, with other noise (2 of 3); {lost}\nresuming from step 8" in said
     for step in (13, 17):
         train(recipe, runs[1], asked, callbacks=[raise_signal(step, signal.SIGTERM)])
     train(recipe, runs[1], asked)
@@ -227,15 +239,126 @@ def test_rollback_goes_on_with_other_noise_and_resumes_exactly(recipe, straight,
     assert not np.array_equal(ours.generator.weights[0], theirs.generator.weights[0])
 
 
-def test_rollback_goes_to_the_checkpoint_before_the_first_suspicion(recipe, tmp_path):
+@pytest.mark.parametrize(("good", "before"), [(4, [4]), (8, [4, 8]), (12, [4, 8]), (None, [4, 8])])
+def test_second_rollback_from_a_checkpoint_goes_before_it_by_the_watchs_word(good, before, recipe, tmp_path):
     folder = tmp_path / "checkpoints"
     for step in (4, 8, 12):
         (folder / f"{step:08d}").mkdir(parents=True)
-    (tmp_path / "last_good.json").write_text('{"step": 8}')
+    if good:
+        (tmp_path / "last_good.json").write_text(f'{{"step": {good}}}')
     asked, said = ganzoo.load_recipe(recipe, ["train.on_nan=rollback"]).train, []
-    training.roll_back(asked, tmp_path, 1, Diverged("diverged"), said.append)
-    assert sorted(os.listdir(folder)) == ["00000004", "00000008"]
-    assert said == ["diverged\nrolled back to step 8, with other noise (1 of 3)"]
+    (folder / "interrupted" / "00000014").mkdir(parents=True)
+    for number, kept in ((1, [4, 8, 12]), (2, before)):
+        folders.roll_back(asked, tmp_path, number, Diverged("diverged"), said.append)
+        assert listed(folder) == kept
+    lost = ", ".join(str(step) for step in (4, 8, 12) if step not in before)
+    assert said == [
+        "diverged\nrolled back to step 12, with other noise (1 of 3); removed: checkpoints of steps 14",
+        f"diverged\nrolled back to step {before[-1]}, with other noise (2 of 3); removed: checkpoints of steps {lost}",
+    ]
+    (folder / "00000016").mkdir()  # it got further since
+    folders.roll_back(asked, tmp_path, 3, Diverged("diverged"), said.append)
+    assert listed(folder) == [*before, 16]
+
+
+def spoil(variable):
+    """Makes a variable infinite."""
+    variable.assign(tf.fill(variable.shape, float("inf")))
+
+
+class Spoil(keras.callbacks.Callback):
+    """Makes a variable of the game infinite, once, after the round of a step."""
+
+    def __init__(self, step, choose):
+        super().__init__()
+        self.step = step
+        self.choose = choose
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.choose and self.model.step.numpy() == self.step:
+            spoil(self.choose(self.model))
+            self.choose = None
+
+
+AVERAGED = "averaged_generator: dcgan/.*/kernel is not finite"
+MOMENT = "generator: adam.*/.*_velocity is not finite"
+
+
+def averaged_weight(gan):
+    return gan.averaged_generator.weights[0]
+
+
+def moment(gan):
+    return next(variable for variable in gan.optimizers["generator"].variables if "velocity" in variable.path)
+
+
+@pytest.mark.parametrize(("choose", "name"), [(averaged_weight, AVERAGED), (moment, MOMENT)])
+def test_nothing_is_saved_of_which_a_variable_is_not_finite(choose, name, build_tiny, tmp_path):
+    """Though the terms may be: of the averaged generator none tells, of a moment only the next round's."""
+    gan, checkpoints = build_tiny("dcgan", image_shape=(2,)), Checkpoints(tmp_path, 1)
+    gan.step.assign(1)
+    checkpoints.save(gan)
+    spoil(choose(gan))
+    gan.step.assign(2)
+    with pytest.raises(Diverged, match=f"diverged at step 2: {name}"):
+        checkpoints.save(gan)
+    assert os.listdir(tmp_path) == ["00000001"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, None])
+def test_broken_weights_are_rolled_back_from_however_the_run_ends(number, recipe, tmp_path):
+    """In no checkpoint of a signal is what no term tells of, nor is it scored."""
+    asked = ["train.on_nan=rollback", "train.watch_steps=0"]
+    callbacks = [Spoil(5, averaged_weight)]
+    if number:
+        callbacks.append(raise_signal(6, number))
+        end = "SIGTERM: saved at step 4; the same command goes on from there"
+    else:
+        asked += ["train.evaluate_steps=7", "train.evaluate_samples=50"]
+        end = "resuming from step 4"
+    said = train(recipe, tmp_path, *asked, callbacks=callbacks).splitlines()
+    assert re.search(f"diverged at step {6 if number else 7}: {AVERAGED}", said[1])
+    assert said[2].startswith("rolled back to step 4, with other noise (1 of 3)")
+    assert said[3] == end
+    assert not leftovers(tmp_path)
+    if number:
+        assert listed(tmp_path / "checkpoints") == [4]
+        assert not listed(tmp_path / "checkpoints" / "interrupted")
+        assert train(recipe, tmp_path, *asked) == "resuming from step 4"
+    assert int(ganzoo.restored(tmp_path)[0].rollbacks.numpy()) == 1
+
+
+def test_rollback_lets_go_of_the_game_and_users_callbacks_go_on(recipe, tmp_path, capfd):
+    games, ends = [], []
+
+    class Follow(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            if not games or games[-1]() is not self.model:
+                games.append(weakref.ref(self.model))
+                assert sum(game() is not None for game in games) == 1
+
+        def on_train_end(self, logs=None):
+            ends.append(int(self.model.step.numpy()))
+
+    watch = CollapseWatch(ganzoo.data.load("ring8"), every=2, samples=8, say=lambda line: None)
+    callbacks = [watch, Follow(), Spoil(7, averaged_weight)]
+    train(recipe, tmp_path, "train.on_nan=rollback", callbacks=callbacks)
+    assert len(games) == 2
+    assert ends[0] == 8  # the round that broke
+    assert [row["step"] for row in watch.rows] == [str(step) for step in range(2, 19, 2)]
+    bar = capfd.readouterr().err
+    assert bar.count("\n") == len(ends)  # every bar is closed, so the next line begins anew
+
+
+def test_fit_after_good_weights_are_loaded_has_a_loss_again(build_tiny, examples):
+    gan, good = build_tiny("dcgan", image_shape=(2,)), None
+    images = examples(8, (2,))
+    good = gan.get_weights()
+    spoil(gan.faults.seen)
+    assert np.isnan(gan.train_on_batch(images, return_dict=True)["loss"])
+    gan.set_weights(good)
+    assert np.isfinite(gan.evaluate(images, batch_size=8, return_dict=True, verbose=0)["loss"])
+    assert np.isfinite(gan.fit(images, batch_size=8, verbose=0).history["loss"]).all()
 
 
 def test_noise_and_data_of_a_rollback_are_new_and_those_before_it_are_as_ever(build_tiny, examples):
@@ -314,7 +437,7 @@ def test_every_flipped_bit_is_noticed(saved):
             path.write_bytes(damaged)
             said = []
             assert checkpoints.restore(gan, said.append) == 1
-            assert "00000002 is damaged, trying the one before" in said[0]
+            assert "00000002 is damaged: its files are not those of SHA256SUMS; trying the one before" in said[0]
         path.write_bytes(whole)
     assert checkpoints.restore(gan) == 2
 
@@ -331,8 +454,42 @@ def test_damaged_checkpoint_of_an_interruption_falls_back(saved):
     assert "interrupted/00000003 is damaged" in said[0]
     for step in (1, 2):
         shutil.rmtree(checkpoints.folder / f"{step:08d}")
-    with pytest.raises(InputError, match=r"no checkpoint in .* is whole"):
+    with pytest.raises(InputError, match=r"no checkpoint in .* can be restored; choose another model_dir"):
         restore_newest(checkpoints.folder, gan, said.append)
+
+
+@pytest.mark.parametrize("inner", ["", "interrupted"])
+def test_save_drops_what_is_beyond_it(inner, build_tiny, tmp_path):
+    """What could not be restored would else be taken for the newest, and the new one be pruned."""
+    gan, checkpoints = build_tiny("dcgan", image_shape=(2,)), Checkpoints(tmp_path / inner, 1)
+    for step in (8, 7, 6):
+        gan.step.assign(step)
+        checkpoints.save(gan)
+        assert checkpoints.steps() == [step]
+
+
+def test_what_cannot_be_restored_is_named_by_its_cause(saved, build_tiny, monkeypatch):
+    gan, checkpoints = saved
+    said = []
+    with pytest.raises(InputError, match="can be restored"):
+        checkpoints.restore(build_tiny("dcgan", image_shape=(3,)), said.append)
+    assert "00000002 is of another model, or of an older version (" in said[0]
+    (checkpoints.folder / "00000002" / SUMS_FILE).unlink()
+    assert checkpoints.restore(gan, said.append) == 1
+    assert "00000002 has no SHA256SUMS: it is of an older version, or not all of it is there; trying" in said[-1]
+
+    def refused(folder):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(ganzoo.checkpoints, "sums", refused)
+    with pytest.raises(InputError, match="can be restored"):
+        checkpoints.restore(gan, said.append)
+    assert said[-1].endswith("00000001 cannot be read (Permission denied); trying the one before")
+
+
+def test_reason_of_an_error_without_a_message_is_its_name():
+    assert ganzoo.checkpoints.reason(AssertionError()) == "AssertionError"
+    assert ganzoo.checkpoints.reason(ValueError("one\ntwo")) == "one"
 
 
 @pytest.fixture
@@ -373,6 +530,34 @@ def test_full_disk_ends_a_run_with_one_message_and_the_same_command_goes_on(
     assert_same_run(run, straight, state)
 
 
+def no_room(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_checkpoint_without_room_leaves_those_before_whole(saved, monkeypatch):
+    gan, checkpoints = saved
+    gan.step.assign(3)
+    for owner, name in ((tf.train.Checkpoint, "write"), (os, "replace")):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, no_room)
+            with pytest.raises(InputError, match=r"00000003 cannot be written \(No space left on dev"):
+                checkpoints.save(gan)
+        assert sorted(os.listdir(checkpoints.folder)) == ["00000001", "00000002"]
+    assert checkpoints.restore(gan) == 2
+
+
+def test_recipe_and_lock_without_room_are_one_message(recipe, straight, tmp_path, monkeypatch):
+    run = shutil.copytree(straight, tmp_path / "run")
+    game = ganzoo.restored(run)[0]
+    monkeypatch.setattr(os, "replace", no_room)
+    folders.keep_recipe(ganzoo.load_recipe(recipe), game, run)  # it is there
+    with pytest.raises(InputError, match=r"recipe\.json cannot be written \(No space left on device\); make room"):
+        folders.keep_recipe(ganzoo.load_recipe(recipe, ["train.steps=19"]), game, run)
+    monkeypatch.setattr("builtins.open", no_room)
+    with pytest.raises(InputError, match=r"\.lock cannot be written \(No space left on device\)"), locked(run):
+        pass
+
+
 def test_goes_on_without_pictures(recipe, straight, tmp_path):
     (tmp_path / "samples").write_text("in the way")
     said = train(recipe, tmp_path)
@@ -396,6 +581,30 @@ def test_second_run_in_a_folder_is_refused(recipe, tmp_path):
         ):
             train(recipe, tmp_path)
         assert os.listdir(tmp_path) == [".lock"]
+
+
+def test_recipe_of_a_folder_is_read_under_its_lock(recipe, tmp_path, monkeypatch):
+    """Or another run might make the folder one of another recipe meanwhile; and before data are loaded."""
+
+    def checked(*_):
+        with pytest.raises(InputError, match="is in use by"), locked(tmp_path):
+            pass
+        raise InputError("checked")
+
+    monkeypatch.setattr(training, "check_folder", checked)
+    monkeypatch.setattr(training.data, "load", None)
+    with pytest.raises(InputError, match="checked"):
+        train(recipe, tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_file_systems_without_locks_are_used_without(number, tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    with locked(tmp_path), locked(tmp_path):
+        assert (tmp_path / ".lock").exists()
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""A long run takes no more memory than a short one: `train` with all that it writes and watches."""
+"""A long run takes no more memory than a short one: `train` with its tables, pictures, checkpoints and its watch."""
 
 import os
 from pathlib import Path

@@ -99,6 +99,21 @@ def test_a_resume_goes_on_from_what_its_checkpoint_has_seen(build_tiny, examples
     assert not (tmp_path / "scores" / "00000016.json").exists()
 
 
+def test_the_best_of_a_run_that_rolled_back_is_one_whose_weights_are_there(build_tiny, examples, tmp_path):
+    best = Checkpoints(tmp_path / "best", 1)
+    gan, _ = scored(build_tiny, examples, tmp_path, epochs=3, best_metric="fid", checkpoints=best)
+    options = {"best_metric": "fid", "step": 12, "checkpoints": best}
+    gan.step.assign(4)
+    best.save(gan)
+    assert best.steps() == [4]
+    again = PeriodicEvaluation(record_of, 4, tmp_path, **options)
+    again.save()
+    assert load_record(tmp_path / "scores" / "best.json").step == 4
+    best.remove()
+    assert PeriodicEvaluation(record_of, 4, tmp_path, **options).best is None
+    assert not (tmp_path / "scores" / "best.json").exists()
+
+
 def test_tensorboard_gets_the_scores(build_tiny, examples, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -4,14 +4,12 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
 
 import keras
-import numpy as np
 import tqdm
 
 from ganzoo import pictures
-from ganzoo.errors import Diverged
+from ganzoo.faults import diverged, require_finite
 from ganzoo.files import or_without
 
 
@@ -49,26 +47,19 @@ class Progress(keras.callbacks.Callback):
 class StopOnNaN(keras.callbacks.Callback):
     """Ends a run in the round in which a term or a gradient is no longer a number, before anything of it is saved.
 
+    At the end of an epoch also if a weight is none, or what an optimizer remembers. To come before what writes.
+
     Raises:
-        Diverged: naming the player and its term, or its gradient.
+        Diverged: naming the player and its term, its gradient, or its variable.
     """
 
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
             means = [name for name, value in logs.items() if not math.isfinite(value)]
-            self.stop([*self.model.faults.names(), *means][0])
+            raise diverged(self.model, [*self.model.faults.names(), *means][0])
 
     def on_epoch_end(self, epoch, logs=None):
-        # A finite gradient may break weights, by its learning rate, of which no term tells yet.
-        for weight in self.model.weights:
-            if not np.isfinite(weight.numpy()).all():
-                self.stop(weight.path)
-
-    def stop(self, name: str) -> NoReturn:
-        raise Diverged(
-            f"training diverged at step {int(self.model.step.numpy())}: {name} is not finite; the checkpoints before "
-            "it are kept; lower the learning rates, add a penalty, or try on_nan=rollback"
-        )
+        require_finite(self.model)
 
 
 class ContinueEpoch(keras.callbacks.Callback):

@@ -13,6 +13,7 @@ from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation import ScoreRecord, load_record
 from ganzoo.evaluation.directions import sign_of
 from ganzoo.evaluation.records import record_json
+from ganzoo.faults import require_finite
 from ganzoo.files import or_without, write_text
 from ganzoo.strategies import agreed, is_chief
 
@@ -83,20 +84,27 @@ class PeriodicEvaluation(keras.callbacks.Callback):
             self.name_in(record)
 
     def resume(self, step: int) -> None:
-        """Takes up the records up to a step, and removes those beyond."""
+        """Takes up the records up to a step, and removes those beyond; the best is one whose weights are there."""
+        records = {}
         for path in sorted((self.folder / "scores").glob("*.json")):
             if path.stem.isdigit() and int(path.stem) <= step:
-                self.add(int(path.stem), load_record(path))
+                records[int(path.stem)] = load_record(path)
+                self.add(int(path.stem), records[int(path.stem)])
             else:  # also the last and the best, which are written anew
                 path.unlink()
-        if self.checkpoints is not None:
-            self.checkpoints.drop_after(step)
+        if self.checkpoints is None:
+            return
+        self.checkpoints.drop_after(step)
+        held = {step: records[step] for step in self.checkpoints.steps() if step in records}
+        if self.best and self.best[0] not in held:  # a rollback went behind it
+            self.best = max(held.items(), key=lambda each: self.worth(each[1]), default=None)
 
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.model.step.numpy())
         if step // self.every == self.scored:
             return
         self.scored = step // self.every
+        require_finite(self.model)  # what is not has no score
         strategy = self.model.distribute_strategy
         record = self.score(self.model) if is_chief(strategy) else None
         (better,) = agreed(strategy, record is not None and self.add(step, record))

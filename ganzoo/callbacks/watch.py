@@ -73,14 +73,25 @@ class CollapseWatch(keras.callbacks.Callback):
         self.say = say
         self.judge = Judge(patience)
         self.looks = None
-        self.looked = step // every
-        self.rows = [] if folder is None else rows_of(self.folder / WATCH_FILE, step)
-        for row in self.rows:
+        self.take_up([] if folder is None else rows_of(self.folder / WATCH_FILE, step), step)
+
+    def take_up(self, rows: list[dict[str, str]], step: int) -> None:
+        """Goes on from a step, up to which it has had those looks."""
+        self.looked = step // self.every
+        self.rows = rows
+        self.judge = Judge(self.judge.patience)
+        for row in rows:
             self.judge.look({name: float(value) for name, value in row.items() if name != VERDICTS and value})
 
+    def set_model(self, model):
+        if self.looks is not None and self.looks.gan is not model:
+            self.looks = None  # what is looked at is made anew for each model
+        super().set_model(model)
+
     def on_train_begin(self, logs=None):
-        if self.looks is not None and self.looks.gan is not self.model:
-            raise InputError("this watch looks at another model; make one for each")
+        step = int(self.model.step.numpy())
+        if self.looked > step // self.every:  # rolled back, or another model
+            self.take_up([row for row in self.rows if int(row["step"]) <= step], step)
         self.mark()
 
     def on_train_batch_end(self, batch, logs=None):

@@ -17,7 +17,7 @@ import json
 
 from absl import flags
 
-from ganzoo import benchmark, config, exported, training
+from ganzoo import benchmark, config, exported, folders
 from ganzoo.errors import InputError
 from ganzoo.files import require_writable, write_text
 
@@ -63,8 +63,8 @@ def serve() -> None:
     generator = exported.open_generator(MODEL.value)
     assets = generator.path / "assets.extra"
     ratio = None
-    if (assets / training.RECIPE_FILE).exists():
-        recipe, image_shape = training.held_recipe(assets)
+    if (assets / folders.RECIPE_FILE).exists():
+        recipe, image_shape = folders.held_recipe(assets)
         ratio = load.signature_over_keras(generator, config.build(recipe, image_shape=image_shape).averaged_generator)
         print(f"signature_over_keras {ratio:.3f}\n")
     measured = []
