@@ -49,7 +49,7 @@ def train(
 
     Leaves in `model_dir`: recipe.json, checkpoints/, history.csv (the mean of every term between
     checkpoints), curves.png, samples/; of the watch watch.csv and last_good.json; of evaluations scores.csv, scores/
-    and checkpoints/best/.
+    and checkpoints/best/; of a rollback rollback.json, where it went and why.
     On one CPU the weights at a step are the same bits however often the run was killed on its way. SIGTERM and Ctrl-C
     end it after the running round, with a checkpoint; of a full disk it says what could not be written. Of several
     workers, which call this alike, the chief leaves files and says something; all read `model_dir`.
@@ -92,12 +92,7 @@ def train(
         told = False
         with StopOnSignal() as signals:
             while True:
-                with strategy.scope():
-                    gan = config.build(recipe, image_shape=source.image_shape)
-                require_compiled(recipe, gan)
-                restore_newest(model_dir / CHECKPOINTS, gan, say)
-                strategies.require_equal(strategy, int(gan.step.numpy()))
-                gan.rollbacks.assign(max(rollbacks, int(gan.rollbacks.numpy())))
+                gan = resumed(recipe, source, strategy, model_dir, rollbacks, say)
                 if told:
                     break
                 try:
@@ -110,14 +105,31 @@ def train(
                     rollbacks = int(gan.rollbacks.numpy()) + 1
                     roll_back(recipe.train, folder, rollbacks, error, say)
                     told = signals.told()  # asked of all: they have come so far, and now restore the same
-                for each in (*callbacks, signals):
-                    each.set_model(None)
+                signals.set_model(None)
                 del gan
                 gc.collect()  # before the next one is made
         step = int(gan.step.numpy())
         if signals.caught and step < recipe.train.steps:
             say(f"{signals.caught.name}: saved at step {step}; the same command goes on from there")
         return gan
+
+
+def resumed(
+    recipe: config.Recipe,
+    source: data.Examples | data.Density,
+    strategy: tf.distribute.Strategy,
+    model_dir: Path,
+    rollbacks: int,
+    say: Callable[[str], None],
+) -> GAN:
+    """Returns a recipe's game as its newest checkpoint has it, with the noise of so many rollbacks or more."""
+    with strategy.scope():
+        gan = config.build(recipe, image_shape=source.image_shape)
+    require_compiled(recipe, gan)
+    restore_newest(model_dir / CHECKPOINTS, gan, say)
+    strategies.require_equal(strategy, int(gan.step.numpy()))
+    gan.rollbacks.assign(max(rollbacks, int(gan.rollbacks.numpy())))
+    return gan
 
 
 def go_on(
@@ -183,7 +195,7 @@ def go_on(
             step += rounds * epochs
     except (Interrupted, Diverged) as end:
         for each in own:
-            each.on_train_end()  # writes what the checkpoint has seen
+            each.on_train_end({})  # writes what the checkpoint has seen
         if isinstance(end, Diverged):
             raise
         interrupted.save(gan)

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 import ganzoo
 from ganzoo import files, folders, training
-from ganzoo.callbacks import CollapseWatch
+from ganzoo.callbacks import CollapseWatch, PeriodicEvaluation
 from ganzoo.checkpoints import SUMS_FILE, Checkpoints, restore_newest
 from ganzoo.errors import Diverged, InputError
 from ganzoo.files import locked
@@ -305,49 +305,52 @@ def test_nothing_is_saved_of_which_a_variable_is_not_finite(choose, name, build_
     assert os.listdir(tmp_path) == ["00000001"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, None])
-def test_broken_weights_are_rolled_back_from_however_the_run_ends(number, recipe, tmp_path):
-    """In no checkpoint of a signal is what no term tells of, nor is it scored."""
-    asked = ["train.on_nan=rollback", "train.watch_steps=0"]
-    callbacks = [Spoil(5, averaged_weight)]
-    if number:
-        callbacks.append(raise_signal(6, number))
-        end = "SIGTERM: saved at step 4; the same command goes on from there"
-    else:
-        asked += ["train.evaluate_steps=7", "train.evaluate_samples=50"]
-        end = "resuming from step 4"
+def test_signal_saves_no_broken_weights_and_ends_the_run_after_the_rollback(recipe, tmp_path):
+    asked = ["train.on_nan=rollback", "train.watch_steps=0", "train.steps=8"]
+    callbacks = [Spoil(5, averaged_weight), raise_signal(6, signal.SIGTERM)]
     said = train(recipe, tmp_path, *asked, callbacks=callbacks).splitlines()
-    assert re.search(f"diverged at step {6 if number else 7}: {AVERAGED}", said[1])
-    assert said[2].startswith("rolled back to step 4, with other noise (1 of 3)")
-    assert said[3] == end
-    assert not leftovers(tmp_path)
-    if number:
-        assert listed(tmp_path / "checkpoints") == [4]
-        assert not listed(tmp_path / "checkpoints" / "interrupted")
-        assert train(recipe, tmp_path, *asked) == "resuming from step 4"
+    assert re.search(f"diverged at step 6: {AVERAGED}", said[1])
+    assert said[2:] == [
+        "rolled back to step 4, with other noise (1 of 3)",
+        "SIGTERM: saved at step 4; the same command goes on from there",
+    ]
+    assert listed(tmp_path / "checkpoints") == [4]
+    assert not listed(tmp_path / "checkpoints" / "interrupted")
+    assert train(recipe, tmp_path, *asked) == "resuming from step 4"
     assert int(ganzoo.restored(tmp_path)[0].rollbacks.numpy()) == 1
 
 
-def test_rollback_lets_go_of_the_game_and_users_callbacks_go_on(recipe, tmp_path, capfd):
-    games, ends = [], []
+def test_broken_weights_are_not_scored(build_tiny, examples, tmp_path):
+    gan = build_tiny("dcgan", image_shape=(2,))
+    scoring = PeriodicEvaluation(lambda gan: pytest.fail("was scored"), 1, tmp_path)
+    with pytest.raises(Diverged, match=f"diverged at step 1: {AVERAGED}"):
+        gan.fit(examples(8, (2,)), batch_size=8, verbose=0, callbacks=[Spoil(1, averaged_weight), scoring])
 
-    class Follow(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            if not games or games[-1]() is not self.model:
-                games.append(weakref.ref(self.model))
-                assert sum(game() is not None for game in games) == 1
 
-        def on_train_end(self, logs=None):
-            ends.append(int(self.model.step.numpy()))
+def test_rollback_lets_go_of_the_game_before_it_makes_another(recipe, tmp_path, monkeypatch):
+    break_gradient(monkeypatch, 6, times=1)
+    games, build = [], training.config.build
 
-    watch = CollapseWatch(ganzoo.data.load("ring8"), every=2, samples=8, say=lambda line: None)
-    callbacks = [watch, Follow(), Spoil(7, averaged_weight)]
-    train(recipe, tmp_path, "train.on_nan=rollback", callbacks=callbacks)
+    def counted(*args, **options):
+        assert not any(game() for game in games)
+        gan = build(*args, **options)
+        games.append(weakref.ref(gan))
+        return gan
+
+    monkeypatch.setattr(training.config, "build", counted)
+    train(recipe, tmp_path, "train.on_nan=rollback", "train.steps=8")
     assert len(games) == 2
-    assert ends[0] == 8  # the round that broke
-    assert [row["step"] for row in watch.rows] == [str(step) for step in range(2, 19, 2)]
-    bar = capfd.readouterr().err
-    assert bar.count("\n") == len(ends)  # every bar is closed, so the next line begins anew
+
+
+def test_users_callbacks_end_with_a_broken_game_and_go_on_with_the_next(recipe, tmp_path, capfd):
+    ends = []
+    follow = keras.callbacks.LambdaCallback(on_train_end=lambda logs: ends.append(len(watch.rows)))
+    watch = CollapseWatch(ganzoo.data.load("ring8"), every=2, samples=8, say=lambda line: None)
+    callbacks = [watch, follow, Spoil(7, averaged_weight)]
+    train(recipe, tmp_path, "train.on_nan=rollback", "train.steps=8", callbacks=callbacks)
+    assert ends[0] == 4  # at step 8, where it broke
+    assert [row["step"] for row in watch.rows] == ["2", "4", "6", "8"]
+    assert capfd.readouterr().err.count("\n") == len(ends)  # every bar is closed: what is said next begins a line
 
 
 def test_fit_after_good_weights_are_loaded_has_a_loss_again(build_tiny, examples):
