@@ -32,6 +32,7 @@ LAST_LINES = 5  # of a failed run's log
 # What TensorFlow says of its libraries and of this machine's processor.
 CHATTER = re.compile(r"[IWE]\d{4} |WARNING: All log messages before|To enable the following instructions:")
 LONGEST_NAME = 255  # bytes of a folder's name, on all file systems in use
+ENDED_BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT, 130)  # of a run that had not begun to catch any
 QUOTES = "\"'"
 # What TensorFlow and NumPy read for the number of their threads.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -241,7 +242,7 @@ def execute(run: Run, threads: int) -> Outcome:
     except (InputError, OSError) as error:
         return Outcome(run, "failed", last_lines=str(error))
     seconds = time.monotonic() - start
-    if status and not (PROCESSES.told and status == -signal.SIGTERM):  # which ends a run that has not begun yet
+    if status and not (PROCESSES.told and status in ENDED_BY_SIGNAL):
         return Outcome(run, "failed", seconds, f"exit status {status}\n{_tail(log, before)}")
     return Outcome(run, run.ended or "not finished", seconds)
 
@@ -306,7 +307,7 @@ def sweep(
         start: runs -> their outcomes as they come: `on_cores` or `on_ray`.
         say: what prints a line.
     """
-    outcomes = {run.model_dir: Outcome(run, f"{run.ended} before") for run in runs if run.ended}
+    outcomes = {run.model_dir: Outcome(run, f"{ended} before") for run in runs if (ended := run.ended)}
     waiting = [run for run in runs if run.model_dir not in outcomes]
     for outcome in shown(start(waiting), "sweep", len(waiting)) if waiting else ():
         outcomes[outcome.run.model_dir] = outcome

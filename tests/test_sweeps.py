@@ -279,9 +279,15 @@ signal.pause()
 """
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_signal_is_passed_on_and_starts_no_more(recipe, tmp_path, monkeypatch, jobs):
-    given = scripted(monkeypatch, SAVES_WHEN_TOLD)
+HAS_NOT_BEGUN = "import signal; print('going', flush=True); signal.pause()"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "script", "said"),
+    [(1, SAVES_WHEN_TOLD, "going\nsaved\n"), (2, SAVES_WHEN_TOLD, "going\nsaved\n"), (2, HAS_NOT_BEGUN, "going\n")],
+)
+def test_a_signal_is_passed_on_and_starts_no_more(recipe, tmp_path, monkeypatch, jobs, script, said):
+    given = scripted(monkeypatch, script)
     monkeypatch.setattr(sweeps, "PROCESSES", sweeps.Processes())
     runs = sweeps.runs_of([recipe], tmp_path, axes=sweeps.axes_of([], [0, 1, 2, 3]))
     logs = [run.model_dir / sweeps.LOG_FILE for run in runs]
@@ -296,7 +302,7 @@ def test_a_signal_is_passed_on_and_starts_no_more(recipe, tmp_path, monkeypatch,
     teller.join()
     assert [outcome.status for outcome in outcomes] == ["not finished"] * 4
     assert len(given) == jobs
-    assert [log.read_text() for log in logs if log.exists()] == ["going\nsaved\n"] * jobs
+    assert [log.read_text() for log in logs if log.exists()] == [said] * jobs
 
 
 def test_a_folder_that_cannot_be_written_fails_its_run_alone(recipe, tmp_path):

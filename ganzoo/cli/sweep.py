@@ -6,7 +6,7 @@ ganzoo sweep --recipes=dragan_digits --grid=gan.penalty_weight=1,5,10 --set=trai
 --grid and --set may be repeated. The same command goes on where it was cut; runs that are finished, or that their watch
 has stopped, are not run again. A failed run does not stop the others; its log is <run>/train.log, and the exit status
 is 1. SIGTERM and Ctrl-C are passed on: runs save and end, and no more are started. With --ray_address the runs go to a
-Ray cluster that sees the directory, as many at a time as it has --threads for.
+Ray cluster that sees the directory, as many at a time as it has --threads for; there a signal ends them unsaved.
 """
 
 import functools
