@@ -385,7 +385,7 @@ def test_a_cluster_that_is_not_there_is_one_line(recipe, tmp_path, monkeypatch):
 
 
 def test_a_real_cluster(recipe, tmp_path):
-    pytest.importorskip("ray", reason="ganzoo[ray] is not installed: only the stand-in above has been run")
+    pytest.importorskip("ray", reason="ganzoo[ray] is not installed")
     (run,) = sweeps.runs_of([recipe], tmp_path / "out")
     (outcome,) = sweeps.sweep([run], lambda waiting: sweeps.on_ray(waiting, "local", 1))
     assert outcome.status == "finished"
