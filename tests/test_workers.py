@@ -41,7 +41,7 @@ evaluate_steps = 20
 evaluate_samples = 50
 best_metric = "fid"
 """
-KILLS = int(os.environ.get("KILLS", "2"))  # of one run, at random moments
+KILLS = int(os.environ.get("KILLS", "2"))  # at random moments; by hand more
 pytestmark = pytest.mark.long
 
 
