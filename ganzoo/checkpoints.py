@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ganzoo.errors import InputError
 from ganzoo.gan import GAN
+from ganzoo.strategies import worker_gone
 
 # TensorFlow has checksums, too, but not of every byte, and looks at them when weights are changing already.
 # `sha256sum -c` reads this file.
@@ -49,7 +50,7 @@ def removed_on_error(folder: Path) -> Iterator[Path]:
         yield folder
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError | tf.errors.OpError):
+        if isinstance(error, OSError | tf.errors.OpError) and not worker_gone(error):
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise InputError(
                 f"checkpoint {folder.with_suffix('')} cannot be written ({reason}); those before it are whole: "

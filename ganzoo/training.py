@@ -179,7 +179,8 @@ def go_on(
             for each in own:
                 each.on_train_end()  # writes what the checkpoint has seen
             interrupted.save(gan)
-    if signals.caught and int(gan.step.numpy()) < total:
+    gan.cut = bool(signals.caught) and int(gan.step.numpy()) < total
+    if gan.cut:
         say(f"{signals.caught.name}: saved at step {int(gan.step.numpy())}; the same command goes on from there")
     if (model_dir / HISTORY_FILE).exists():
         with or_without(model_dir / CURVES_FILE, say):
