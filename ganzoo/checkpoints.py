@@ -13,6 +13,7 @@ from ganzoo.errors import InputError
 from ganzoo.faults import require_finite
 from ganzoo.files import needed
 from ganzoo.gan import GAN
+from ganzoo.strategies import worker_gone
 
 # TensorFlow has checksums, too, but not of every byte, and looks at them when weights are changing already.
 # `sha256sum -c` reads this file.
@@ -51,7 +52,7 @@ def removed_on_error(folder: Path) -> Iterator[Path]:
         yield folder
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError | tf.errors.OpError):
+        if isinstance(error, OSError | tf.errors.OpError) and not worker_gone(error):
             raise InputError(
                 f"checkpoint {folder.with_suffix('')} cannot be written ({reason(error)}); those before it are whole: "
                 "make room, and give the same command again"
@@ -160,6 +161,11 @@ def remove_folder(path: Path) -> None:
     """
     with needed(path):
         shutil.rmtree(path)
+
+
+def newest_step(folder: Path) -> int:
+    """Returns the step of a run's newest checkpoint, whether it was told to end there or not; 0 if it has none."""
+    return max((*Checkpoints(folder).steps(), *Checkpoints(folder / INTERRUPTED).steps()), default=0)
 
 
 def restore_newest(folder: Path, gan: GAN, say: Callable[[str], None] = print) -> int:

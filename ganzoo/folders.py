@@ -70,7 +70,7 @@ def held_recipe(model_dir: str | os.PathLike) -> tuple[config.Recipe, tuple[int,
         shape = tuple(values.pop("image_shape"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read ({error}); give the model_dir of `ganzoo train`") from None
-    return config.recipe_from(values, str(path)), shape
+    return config.with_precision(config.recipe_from(values, str(path))), shape
 
 
 def restored(model_dir: str | os.PathLike, checkpoint: str = "last") -> tuple[GAN, config.Recipe]:

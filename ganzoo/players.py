@@ -17,7 +17,7 @@ from ganzoo.networks import builder, network, specification
 from ganzoo.noise import ROLLBACK_STRIDE
 from ganzoo.optimizers import optimizers_of
 from ganzoo.settings import ImageShape, PositiveInt, Seed
-from ganzoo.strategies import check_strategy, in_step, several_workers, shared_out
+from ganzoo.strategies import check_scope, check_strategy, in_step, several_workers, shared_out, steps_of
 
 DEFAULT_BATCH_SIZE = 64
 HELD_OUT_BATCHES = 16  # of a density, in `evaluate`
@@ -53,6 +53,7 @@ class Players(keras.Model):
 
     variant: ClassVar[str] = "gan"  # the registered name
     default_networks: ClassVar[Mapping[str, Mapping]] = {}
+    cut: ClassVar[bool] = False  # whether a signal has ended its run before the last round; of an instance
 
     def __init__(self, *, name=None, dtype=None, trainable=True, **given):
         # Networks cast what they take, and the one that samples is float32, so latents must not be cast before.
@@ -147,7 +148,7 @@ class Players(keras.Model):
             return network(player, spec, self.input_shape_of(player), self.latent_dim, seed)
         if not spec.built:
             spec.build((None, self.latent_dim) if player == "generator" else (None, *self.input_shape_of(player)))
-        precision.require_full_outputs(spec, player)
+        precision.check_given(spec, player, self.dtype_policy)
         return spec
 
     def input_shape_of(self, player: str) -> tuple[int, ...]:
@@ -164,15 +165,20 @@ class Players(keras.Model):
             **kwargs: `run_eagerly`, `steps_per_execution`: as in `keras.Model.compile`.
 
         Raises:
-            InputError: if a player is unknown or left out, or an optimizer is impossible.
+            InputError: if a player is unknown or left out, an optimizer is impossible, or the model was made outside of
+                the scope that is open.
         """
         if "optimizer" in kwargs:
             raise InputError("optimizer=: a GAN has one a player; give optimizers=, for all or by player")
-        made = optimizers_of(self.players, optimizers)
-        if self.compute_dtype == "float16":
-            replicas = self.distribute_strategy.num_replicas_in_sync
-            made = {player: precision.loss_scaled(each, replicas) for player, each in made.items()}
-        self.optimizers = made
+        check_scope(self)
+        strategy = self.distribute_strategy
+        with strategy.scope():
+            self.optimizers = optimizers_of(self.players, optimizers)
+            if self.compute_dtype == "float16":
+                self.optimizers = {
+                    player: precision.loss_scaled(each, strategy.num_replicas_in_sync)
+                    for player, each in self.optimizers.items()
+                }
         self._compile_options = dict(jit_compile=jit_compile, **kwargs)
         super().compile(optimizer=None, **self._compile_options)
         if self.built:
@@ -225,9 +231,10 @@ class Players(keras.Model):
             size = None if isinstance(pair[0], tf.data.Dataset) else batch_size
             validation_data = self.prepared(*pair, batch_size=size, held_out=True)
         if several_workers(self.distribute_strategy):
-            steps = kwargs.get("steps_per_epoch")
-            batches, kwargs["steps_per_epoch"] = shared_out(batches, self.distribute_strategy, steps)
-            callbacks = together(callbacks)
+            for option, given in (("steps_per_epoch", batches), ("validation_steps", validation_data)):
+                if given is not None:
+                    kwargs[option] = steps_of(given, kwargs.get(option), option)
+            batches, callbacks = shared_out(batches, self.distribute_strategy), together(callbacks)
         return super().fit(
             batches,
             epochs=epochs,
@@ -241,7 +248,8 @@ class Players(keras.Model):
         """Returns the terms on held-out data, by name with `return_dict=True`."""
         batches = self.prepared(x, y, batch_size, held_out=True)
         if several_workers(self.distribute_strategy):
-            batches, kwargs["steps"] = shared_out(batches, self.distribute_strategy, kwargs.get("steps"))
+            kwargs["steps"] = steps_of(batches, kwargs.get("steps"), "steps")
+            batches = shared_out(batches, self.distribute_strategy)
         return super().evaluate(batches, **kwargs)
 
     def make_train_function(self, force: bool = False) -> Callable:

@@ -30,7 +30,8 @@ def strategy(name: str | tf.distribute.Strategy = "auto") -> tf.distribute.Strat
             strategy, which is returned. Several workers are for the first call of a process, before any operation.
 
     Raises:
-        InputError: if the name is unknown, there is no TPU, or TF_CONFIG is missing or malformed.
+        InputError: if the name is unknown, there is no TPU, TF_CONFIG is missing or malformed, or the workers cannot
+            be joined; a `WorkerLost`, if another one does not come.
     """
     if isinstance(name, tf.distribute.Strategy):
         return name
@@ -63,14 +64,16 @@ def _mirrored() -> tf.distribute.Strategy:
 
 
 def _tpu() -> tf.distribute.Strategy:
+    name = os.environ.get("TPU_NAME")
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+        # TensorFlow takes "local" for what it is when it is told, not when it reads the variable itself.
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, ImportError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0][:200]
+    except (ValueError, ImportError, OSError, RuntimeError, tf.errors.OpError) as error:
         raise InputError(
-            f"strategy='tpu': no TPU found ({reason}); on a TPU VM set TPU_NAME=local, else choose another strategy"
+            f"strategy='tpu', TPU_NAME={name!r}: no TPU found ({_reason(error)}); on a TPU VM set TPU_NAME=local, else "
+            "choose another strategy"
         ) from None
     return tf.distribute.TPUStrategy(resolver)
 
@@ -86,6 +89,18 @@ def _multi_worker() -> tf.distribute.Strategy:
             "strategy='multi_worker': TensorFlow has computed already in this process, and joins workers at its "
             "beginning only; make the strategy first"
         ) from None
+    except tf.errors.OpError as error:
+        kind = WorkerLost if worker_gone(error) else InputError
+        raise kind(
+            f"strategy='multi_worker': the workers of TF_CONFIG={os.environ['TF_CONFIG']!r} cannot be joined "
+            f"({type(error).__name__}: {_reason(error)}); start all of them, each at an address that the others reach "
+            "and with a port that nothing else listens on"
+        ) from None
+
+
+def _reason(message: object) -> str:
+    """Returns the first line of a message, or of an error's, cut where it is long."""
+    return str(message).partition("\n")[0][:200]
 
 
 def _cluster() -> dict:
@@ -117,6 +132,8 @@ def _flaw(cluster: dict[str, list[str]], kind: str, index: int) -> str | None:
         return f"it names {', '.join(sorted(others))}, and training in step has a chief and workers alone"
     if kind not in cluster or not 0 <= index < len(cluster[kind]):
         return f"task {kind} {index} is none of its cluster"
+    if len(cluster.get("chief", [])) > 1:
+        return "it names several chiefs, and there is one"
     return "two of its workers have one address" if len(set(workers)) < len(workers) else None
 
 
@@ -125,15 +142,25 @@ def _workers(config: dict) -> list[str]:
     return [*config["cluster"].get("chief", []), *config["cluster"].get("worker", [])]
 
 
+def check_scope(model: keras.Model) -> None:
+    """Refuses a model that was not made under the strategy whose scope is open.
+
+    Raises:
+        InputError: with the cure.
+    """
+    opened = tf.distribute.get_strategy()
+    if tf.distribute.has_strategy() and not opened.extended.variable_created_in_scope(model.step.value):
+        raise InputError("the model was made outside of the strategy's scope: make and compile it inside")
+
+
 def check_strategy(model: keras.Model) -> None:
-    """Refuses what TensorFlow does not train by several replicas.
+    """Refuses what TensorFlow does not train by several replicas, and what `check_scope` does.
 
     Raises:
         InputError: with the reason and the cure.
     """
-    opened, own = tf.distribute.get_strategy(), model.distribute_strategy
-    if tf.distribute.has_strategy() and not opened.extended.variable_created_in_scope(model.step.value):
-        raise InputError("the model was made outside of the strategy's scope: make and compile it inside")
+    check_scope(model)
+    own = model.distribute_strategy
     if own.num_replicas_in_sync == 1 or isinstance(own, tf.distribute.TPUStrategy):
         return
     for option, value in (("jit_compile", model.jit_compile), ("steps_per_execution", model.steps_per_execution > 1)):
@@ -150,9 +177,9 @@ def check_strategy(model: keras.Model) -> None:
 
 def several_workers(strategy: tf.distribute.Strategy) -> bool:
     """Returns whether a strategy trains on several workers."""
-    resolver = strategy.cluster_resolver
-    several = resolver is not None and len(_workers({"cluster": resolver.cluster_spec().as_dict()})) > 1
-    return several and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):  # a TPU's cluster is Google's to ask for
+        return False
+    return len(_workers({"cluster": strategy.cluster_resolver.cluster_spec().as_dict()})) > 1
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -164,23 +191,30 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
 
 
-def shared_out(
-    batches: tf.data.Dataset, strategy: tf.distribute.Strategy, steps: int | None
-) -> tuple[tf.distribute.DistributedDataset, int]:
-    """Returns global batches, the same on every worker, as each replica's share of rows; and the steps of an epoch.
-
-    Replicas have their shares in their order. The data come over and over, so that no worker is the first at the end.
+def steps_of(batches: tf.data.Dataset, steps: int | None, option: str) -> int:
+    """Returns the steps of an epoch over `batches`: as many as are asked for, else as there are.
 
     Args:
-        batches: all rows of a step, [B, ...].
-        strategy: of several workers.
-        steps: of an epoch; None: as many as there are batches.
+        batches: all rows of a step each.
+        steps: what was asked for by `option`, if anything.
+        option: its name.
 
     Raises:
-        InputError: if it is not known how many that are.
+        InputError: if it is not known how many there are.
     """
-    if steps is None and batches.cardinality() < 0:
-        raise InputError("how many batches the data have is not known: say with steps_per_epoch=, or validation_steps=")
+    if not steps and batches.cardinality() < 0:
+        raise InputError(
+            f"{option}={steps}: several workers train, and the data do not say how many batches they have; "
+            f"say it with {option}="
+        )
+    return steps or int(batches.cardinality())
+
+
+def shared_out(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> tf.distribute.DistributedDataset:
+    """Returns global batches [B, ...], the same on every worker, as each replica's share of rows.
+
+    Replicas have their shares in their order. The data come over and over, so that no worker is the first at the end.
+    """
 
     def shares(context: tf.distribute.InputContext) -> tf.data.Dataset:
         workers, replicas = context.num_input_pipelines, context.num_replicas_in_sync
@@ -191,7 +225,7 @@ def shared_out(
 
         return batches.repeat().map(own).unbatch().prefetch(tf.data.AUTOTUNE)
 
-    return strategy.distribute_datasets_from_function(shares), steps or int(batches.cardinality())
+    return strategy.distribute_datasets_from_function(shares)
 
 
 def in_step(step: Callable, strategy: tf.distribute.Strategy, run_eagerly: bool) -> Callable:
@@ -239,6 +273,11 @@ def own_folder(folder: Path, strategy: tf.distribute.Strategy) -> Iterator[Path]
         yield Path(spare)
 
 
+def worker_gone(error: Exception) -> bool:
+    """Returns whether an error of TensorFlow's says that another worker is gone, or has not come."""
+    return isinstance(error, GONE) or (isinstance(error, tf.errors.OpError) and ABORTED in error.message)
+
+
 @contextlib.contextmanager
 def told_of_losses(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Makes an error that names the cure of what TensorFlow raises where another worker is gone.
@@ -249,10 +288,10 @@ def told_of_losses(strategy: tf.distribute.Strategy) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        if not several_workers(strategy) or not (isinstance(error, GONE) or ABORTED in error.message):
+        if not several_workers(strategy) or not worker_gone(error):
             raise
-        reason = (ABORTED + error.message.partition(ABORTED)[2]).splitlines()[0][:200]
+        cause = error.message[max(0, error.message.find(ABORTED)) :]  # after "Graph execution error" and a traceback
         raise WorkerLost(
-            f"another worker is gone ({type(error).__name__}: {reason}); the checkpoints are kept: start all workers "
-            "again with the same command, which goes on from the newest"
+            f"another worker is gone ({type(error).__name__}: {_reason(cause)}); the checkpoints are kept: start all "
+            "workers again with the same command, which goes on from the newest"
         ) from None

@@ -72,6 +72,7 @@ def train(
     strategy = strategies.strategy(strategy)  # before anything that computes, and recipes make optimizers
     if isinstance(recipe, str):
         recipe = config.load_recipe(recipe)
+    recipe = config.with_precision(recipe)
     data.require_divisible(recipe.data.batch_size, strategy.num_replicas_in_sync)
     model_dir, chief = Path(model_dir), strategies.is_chief(strategy)
     if chief:
@@ -109,7 +110,8 @@ def train(
                 del gan
                 gc.collect()  # before the next one is made
         step = int(gan.step.numpy())
-        if signals.caught and step < recipe.train.steps:
+        gan.cut = bool(signals.caught) and step < recipe.train.steps
+        if gan.cut:
             say(f"{signals.caught.name}: saved at step {step}; the same command goes on from there")
         return gan
 

@@ -4,12 +4,15 @@ A variant that cannot have a property says so in its class: `exempt = {"property
 property is the name of a function below without `test_`.
 """
 
+import contextlib
 import functools
 import hashlib
 import inspect
+import itertools
 import json
 import math
 import re
+import sys
 import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -473,13 +476,41 @@ COUPLED = {
     "dragan": ({"penalty": "chainer_noise"}, {"penalty": "compare_gan_noise"}),
     "dual_d_selu": ({"penalty": "interpolates"},),
 }
+# Variants whose replicas ask each other for something: a learning rate, and settings beside a recipe's own, with which
+# one round shows what they ask for. Of BEGAN that is k alone; two of minibatch discrimination have kinks.
+ASKING = {
+    "began": (2.0, {"fake_weight_rate": 0.5, "diversity_ratio": 2.0}),
+    "consensus": (2.0, {}),
+    "dragan": (2.0, {}),
+    "dual_d_selu": (0.02, {}),
+    "ebgan_pt": (0.2, {"pull_away_weight": 10.0}),
+    "feature_matching": (2.0, {}),
+    "imle": (2.0, {}),
+    "locally_stable": (2.0, {}),
+    "minibatch_discrimination": (0.02, {}),
+    "relativistic": (2.0, {}),
+    "unrolled": (2.0, {}),
+}
+
+
+@contextlib.contextmanager
+def asking_nothing():
+    """Makes every replica take its own rows, means and sums for those of all."""
+    names = ("averaged", "gathered", "summed")
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "ganzoo"]
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in itertools.product(modules, names):
+            if hasattr(module, name):
+                patch.setattr(module, name, lambda values: values)
+        yield
 
 
 def differences_between_replicas(names):
     """Returns name -> largest (relative) difference of weights after a round: two replicas of 32 rows, one of 64.
 
-    Under `synchronized` with batch norm that is. Also what comes of no division by the number of replicas; of one
-    variant, of batch norm that is not synchronized; and how the replicas' noise relates.
+    Under `synchronized` with batch norm that is, under `unlike` with replicas whose data differ. Also what comes of no
+    division by the number of replicas; of one variant, of batch norm that is not synchronized; `local`, of replicas
+    that ask each other for nothing; and how the replicas' noise relates.
     """
     from conftest import WIDTH, build_tiny, examples, synchronized, tiny_networks
 
@@ -491,16 +522,19 @@ def differences_between_replicas(names):
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])  # one in a process
 
     # One round, compiled; what beside that is of interest in eager mode, as tracing takes most of the time.
-    def trained(one, shape, scope, run_eagerly, **settings):
+    def trained(one, rows, scope, run_eagerly, rate, settings):
         with scope:
-            gan = build_tiny(one, image_shape=shape, **{"normalized": False, **settings})
-            gan.compile({"name": "sgd", "learning_rate": 0.02}, run_eagerly=run_eagerly)
-            gan.fit(examples(64, shape), batch_size=64, shuffle=False, verbose=0)
+            gan = build_tiny(one, image_shape=rows.shape[1:], **{"normalized": False, **settings})
+            gan.compile({"name": "sgd", "learning_rate": rate}, run_eagerly=run_eagerly)
+            gan.fit(rows, batch_size=64, shuffle=False, verbose=0)
         return numbers(gan.weights)
 
-    def between(one, shape, run_eagerly=True, **settings):
-        alone = trained(one, shape, tf.device("CPU:0"), run_eagerly, **settings)
-        together = trained(one, shape, strategy.scope(), run_eagerly, **settings)
+    def between(one, shape, run_eagerly=True, rate=0.02, unlike=False, **settings):
+        rows = examples(64, shape)
+        if unlike:
+            rows[32:] = 0.3 * rows[32:] + 0.5
+        alone = trained(one, rows, tf.device("CPU:0"), run_eagerly, rate, settings)
+        together = trained(one, rows, strategy.scope(), run_eagerly, rate, settings)
         return max(float(abs(a - b).max() / max(1, abs(a).max())) for a, b in zip(alone, together, strict=True))
 
     def attempt(one):
@@ -515,6 +549,11 @@ def differences_between_replicas(names):
             found["synchronized"] = between(one, IMAGES, normalized=True, networks=networks, seed=1)
         if one == "dcgan":
             found["normalized"] = between(one, IMAGES, normalized=True)
+        if one in ASKING:
+            rate, settings = ASKING[one]
+            found["unlike"] = between(one, POINTS, rate=rate, unlike=True, **settings)
+            with asking_nothing():
+                found["local"] = between(one, POINTS, rate=rate, unlike=True, **settings)
         count, ganzoo.gan.replica_count = ganzoo.gan.replica_count, lambda: 1
         try:
             found["undivided"] = between(one, min(shapes, key=len))
@@ -539,7 +578,7 @@ def test_two_replicas_equal_one(name, in_child):
     results = in_child("differences_between_replicas", name)
     found = results[name]
     assert isinstance(found, dict), found
-    apart = {of: found.pop(of) for of in ("undivided", "normalized") if of in found}
+    apart = {of: found.pop(of) for of in ("undivided", "normalized", "local") if of in found}
     assert max(found.values()) < 1e-5, found
     assert min(apart.values()) > 1e-4, apart  # else the two could not have told the difference
     assert results["noise"] == {"equal": False, "as_one": True}

@@ -1,5 +1,6 @@
 """What a run survives, and how it ends where it cannot go on: signals, full disks, damaged files, NaN, a second run."""
 
+import dataclasses
 import errno
 import os
 import re
@@ -549,13 +550,14 @@ def test_checkpoint_without_room_leaves_those_before_whole(saved, monkeypatch):
     assert checkpoints.restore(gan) == 2
 
 
-def test_recipe_and_lock_without_room_are_one_message(recipe, straight, tmp_path, monkeypatch):
+def test_recipe_and_lock_without_room_are_one_message(straight, tmp_path, monkeypatch):
     run = shutil.copytree(straight, tmp_path / "run")
-    game = ganzoo.restored(run)[0]
+    game, there = ganzoo.restored(run)
+    longer = dataclasses.replace(there, train=dataclasses.replace(there.train, steps=19))
     monkeypatch.setattr(os, "replace", no_room)
-    folders.keep_recipe(ganzoo.load_recipe(recipe), game, run)  # it is there
+    folders.keep_recipe(there, game, run)  # nothing to write
     with pytest.raises(InputError, match=r"recipe\.json cannot be written \(No space left on device\); make room"):
-        folders.keep_recipe(ganzoo.load_recipe(recipe, ["train.steps=19"]), game, run)
+        folders.keep_recipe(longer, game, run)
     monkeypatch.setattr("builtins.open", no_room)
     with pytest.raises(InputError, match=r"\.lock cannot be written \(No space left on device\)"), locked(run):
         pass

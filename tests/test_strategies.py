@@ -1,17 +1,22 @@
 import importlib.util
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
 from pathlib import Path
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import ganzoo
-from ganzoo import distribution, strategies
+from ganzoo import checkpoints, distribution, players, strategies
 from ganzoo.errors import InputError, WorkerLost
 from ganzoo.layers import MinibatchDiscrimination
 
@@ -68,11 +73,24 @@ def test_auto_takes_what_is_there(monkeypatch):
 
 
 def test_needs_the_devices():
-    with pytest.raises(InputError, match=r"strategy='tpu': no TPU found .*TPU_NAME=local"):
-        ganzoo.strategy("tpu")
     if not tf.config.list_physical_devices("GPU"):
         with pytest.raises(InputError, match="strategy='mirrored': no GPU is visible; use 'default'"):
             ganzoo.strategy("mirrored")
+
+
+def test_a_tpu_is_asked_for_by_its_name(monkeypatch):
+    asked = []
+
+    def resolver(name):
+        asked.append(name)
+        raise urllib.error.URLError("no such host")
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", resolver)
+    for name in ("local", "mine"):
+        monkeypatch.setenv("TPU_NAME", name)
+        with pytest.raises(InputError, match=f"TPU_NAME='{name}': no TPU found .*no such host.*TPU_NAME=local"):
+            ganzoo.strategy("tpu")
+    assert asked == ["local", "mine"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +105,7 @@ def test_needs_the_devices():
         (tf_config({"worker": WORKERS}, kind="chief"), "task chief 0 is none of its cluster"),
         (tf_config({"worker": WORKERS, "ps": ["c:1"]}), "it names ps"),
         (tf_config({"worker": WORKERS[:1] * 2}), "one address"),
+        (tf_config({"chief": WORKERS}, kind="chief"), "several chiefs"),
     ],
 )
 def test_malformed_tf_config(monkeypatch, value, said):
@@ -102,6 +121,66 @@ def test_workers_come_before_all_else(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", tf_config({"worker": WORKERS}))
     with pytest.raises(InputError, match="make the strategy first"):
         ganzoo.strategy("multi_worker")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (tf.errors.UnknownError(None, None, "Could not start gRPC server\nmore"), InputError),
+        (tf.errors.DeadlineExceededError(None, None, "Barrier timed out"), WorkerLost),
+    ],
+)
+def test_workers_that_cannot_be_joined(monkeypatch, error, kind):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", fail)
+    monkeypatch.setenv("TF_CONFIG", tf_config({"worker": WORKERS}))
+    with pytest.raises(InputError, match=r"127.0.0.1:1111.*cannot be joined \(\w+: [\w ]+\); start all") as raised:
+        ganzoo.strategy("multi_worker")
+    assert raised.type is kind
+
+
+def said_at_startup(name):
+    """Returns what is said where a strategy cannot be had, of real devices; for a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        os.environ["TF_CONFIG"] = tf_config({"worker": [f"127.0.0.1:{taken.getsockname()[1]}", *WORKERS]})
+        try:
+            ganzoo.strategy(name)
+        except InputError as error:
+            return str(error)
+    return "nothing"
+
+
+@pytest.mark.long
+def test_startup_ends_in_a_message(in_process):
+    said = in_process("test_strategies", "said_at_startup", "tpu", TPU_NAME="local")
+    assert "TPU_NAME='local': no TPU found (TPUs not found in the cluster" in said
+    said = in_process("test_strategies", "said_at_startup", "multi_worker")
+    assert "cannot be joined (UnknownError: Could not start gRPC server)" in said
+
+
+def test_only_workers_are_asked_for_their_cluster():
+    class Remote:
+        @property
+        def cluster_resolver(self):
+            raise AssertionError("asks Google's API")
+
+    assert not strategies.several_workers(Remote())
+    assert strategies.is_chief(Remote())
+
+
+def test_optimizers_are_made_inside_of_the_scope(build_tiny):
+    one = tf.distribute.OneDeviceStrategy("CPU:0")
+    with one.scope():
+        gan = build_tiny("wgan_gp", image_shape=(3,))
+    for optimizers in ("adam", keras.optimizers.SGD(0.125)):
+        gan.compile(optimizers)
+        assert one.extended.variable_created_in_scope(gan.optimizers["generator"].iterations.value)
+    assert gan.optimizers["generator"].learning_rate == 0.125
+    gan = build_tiny("wgan_gp", image_shape=(3,))
+    with one.scope(), pytest.raises(InputError, match="made outside of the strategy's scope"):
+        gan.compile("adam")
 
 
 def test_models_are_made_inside_of_the_scope(build_tiny, examples):
@@ -129,8 +208,52 @@ def test_a_lost_worker_is_told(monkeypatch):
         strategies.told_of_losses(None),
     ):
         raise tf.errors.UnavailableError(None, None, message)
+    with pytest.raises(WorkerLost, match=r"gone .CancelledError: cancelled.; the"), strategies.told_of_losses(None):
+        raise tf.errors.CancelledError(None, None, "cancelled\nmore")
     with pytest.raises(tf.errors.ResourceExhaustedError), strategies.told_of_losses(None):
         raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+
+def test_a_lost_worker_is_no_full_disk(tmp_path):
+    with pytest.raises(tf.errors.UnavailableError), checkpoints.removed_on_error(tmp_path / "partial"):
+        raise tf.errors.UnavailableError(None, None, "gone")
+    with pytest.raises(InputError, match="make room"), checkpoints.removed_on_error(tmp_path / "partial"):
+        raise tf.errors.ResourceExhaustedError(None, None, "no space")
+
+
+def test_workers_need_to_know_how_many_batches_there_are(build_tiny, examples, monkeypatch):
+    unknown = tf.data.Dataset.from_tensor_slices(examples(8, (3,))).filter(lambda row: True).batch(4)
+    gan = build_tiny("wgan_gp", image_shape=(3,))
+    monkeypatch.setattr(players, "several_workers", lambda strategy: True)
+    monkeypatch.setattr(players, "shared_out", lambda *_: pytest.fail("it trains"))
+    with pytest.raises(InputError, match="say it with steps_per_epoch="):
+        gan.fit(unknown)
+    with pytest.raises(InputError, match="say it with validation_steps="):
+        gan.fit(examples(8, (3,)), batch_size=4, validation_data=unknown)
+    with pytest.raises(InputError, match="say it with steps="):
+        gan.evaluate(unknown)
+
+
+@pytest.mark.parametrize(("status", "ends"), [(None, [0, 0, None]), (75, [0, 75, 75])])
+def test_the_command_says_by_its_status_what_is_to_go_on(monkeypatch, capsys, status, ends):
+    from ganzoo.cli import train
+
+    def lost():
+        raise WorkerLost("another worker is gone")
+
+    def end(trained):
+        monkeypatch.setattr(train, "trained", trained)
+        try:
+            train.main()
+        except SystemExit as left:
+            return left.code or 0
+        except WorkerLost:  # told, with status 1, as all mistakes are
+            return None
+        return 0
+
+    monkeypatch.setattr(train, "CUT_STATUS", SimpleNamespace(value=status))
+    assert [end(lambda: False), end(lambda: True), end(lost)] == ends
+    assert ("another worker is gone" in capsys.readouterr().err) == (status is not None)
 
 
 # Two replicas.
@@ -156,6 +279,10 @@ def said_by_two_replicas(folder):
         except InputError as error:
             said[name] = str(error)
 
+    with two.scope():
+        late = build_tiny("wgan_gp", image_shape=(3,))
+    late.compile(keras.optimizers.Adam())  # outside
+    late.fit(data, batch_size=8, verbose=0)
     attempt("jit", 8, jit_compile=True)
     attempt("execution", 8, steps_per_execution=2)
     attempt("batch", 9)
@@ -236,10 +363,27 @@ def test_launcher_passes_signals_on():
     assert module.status_of([polite], grace=1) in (0, 128 + signal.SIGTERM)  # as fast as it was to listen
 
 
+def test_launcher_passes_on_what_comes_while_it_starts(monkeypatch):
+    module, before = launcher(), signal.signal(signal.SIGTERM, lambda *_: pytest.fail("not passed on"))
+
+    def started(workers, flags):
+        yield process("import time; time.sleep(600)")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(module, "started", started)
+    monkeypatch.setattr(sys, "argv", ["launch_local.py"])
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        assert module.main() == 128 + signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
+
+
 def test_launcher_gives_every_worker_a_place(monkeypatch):
     module, seen = launcher(), []
     monkeypatch.setattr(module.subprocess, "Popen", lambda command, env, **_: seen.append((command, env["TF_CONFIG"])))
-    module.started(3, ["--recipe=x"])
+    list(module.started(3, ["--recipe=x"]))
     configs = [json.loads(config) for _, config in seen]
     assert [config["task"] for config in configs] == [{"type": "worker", "index": i} for i in range(3)]
     (addresses,) = {tuple(config["cluster"]["worker"]) for config in configs}

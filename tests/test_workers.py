@@ -1,12 +1,17 @@
 """Several workers, which are real processes on this machine."""
 
 import csv
+import hashlib
 import importlib.util
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +41,7 @@ evaluate_steps = 20
 evaluate_samples = 50
 best_metric = "fid"
 """
+KILLS = int(os.environ.get("KILLS", "2"))  # at random moments; by hand more
 pytestmark = pytest.mark.long
 
 
@@ -85,7 +91,9 @@ def alone(folder):
 
 @pytest.fixture(scope="module")
 def together(folder):
+    begun = time.monotonic()
     said = run("launch_local.py", folder, "together", "--workers=2", "--")
+    (folder / "seconds").write_text(str(time.monotonic() - begun))
     assert said.count("training run for 50 steps") == said.count("run: ") == 1  # the chief speaks
     return folder / "together"
 
@@ -131,11 +139,11 @@ def until_step(model_dir, step, processes):
     raise AssertionError("no checkpoint in ten minutes")
 
 
-def cut(launcher, folder, name, victim, number, monkeypatch):
+def cut(launcher, folder, name, victim, number, monkeypatch, *flags):
     """Sends a signal to one of two workers after step 10; returns how both ended, after at most 100 seconds."""
     for variable, value in environment(folder, name).items():
         monkeypatch.setenv(variable, value)
-    processes = launcher.started(2, command(folder, name))
+    processes = list(launcher.started(2, [*command(folder, name), *flags]))
     try:
         until_step(folder / name, 10, processes)
         processes[victim].send_signal(number)
@@ -162,9 +170,74 @@ def test_a_killed_worker_ends_the_job_and_costs_nothing(together, launcher, fold
 
 
 def test_a_signal_to_one_ends_all_after_one_round(together, launcher, folder, monkeypatch):
-    codes = cut(launcher, folder, "told", 1, signal.SIGTERM, monkeypatch)
-    assert codes == [0, 0]
+    codes = cut(launcher, folder, "told", 1, signal.SIGTERM, monkeypatch, "--cut_status=75")
+    assert codes == [75, 75]
     (step,) = (int(path.name) for path in (folder / "told" / "checkpoints" / "interrupted").iterdir())
     assert 10 < step < 50
     assert f"resuming from step {step}" in run("launch_local.py", folder, "told", "--workers=2", "--")
     assert difference(weights(folder / "told", 50), weights(together, 50)) < 1e-5
+
+
+def test_kills_at_random_moments_cost_nothing(together, launcher, folder, monkeypatch):
+    """From before the workers have met to after their end; a run that ended before its kill is followed by another."""
+    for variable, value in environment(folder, "random").items():
+        monkeypatch.setenv(variable, value)
+    chance, seconds = random.Random(0), float((folder / "seconds").read_text())
+    kills, runs = 0, 1
+    while kills < KILLS:
+        processes = list(launcher.started(2, command(folder, f"random{runs}")))
+        killer = threading.Timer(chance.uniform(0.2, 1.0) * seconds, chance.choice(processes).kill)
+        killer.start()
+        try:
+            status = launcher.status_of(processes, grace=40)
+        finally:
+            killer.cancel()
+            launcher.send(processes, signal.SIGKILL)
+        assert status in (0, 128 + signal.SIGKILL)
+        kills, runs = (kills + 1, runs) if status else (kills, runs + 1)
+    print(f"{kills} kills of {runs} runs")
+    run("launch_local.py", folder, f"random{runs}", "--workers=2", "--")
+    for number in range(1, runs + 1):
+        model_dir = folder / f"random{number}"
+        assert difference(weights(model_dir, 50), weights(together, 50)) < 1e-5
+        np.testing.assert_allclose(table(model_dir / "history.csv"), table(together / "history.csv"), rtol=1e-4)
+
+
+def rolled_back(recipe, model_dir):
+    """Returns what a worker has after a run in which the last replica's gradient is NaN once, in the round after 14."""
+    import ganzoo
+    from ganzoo.distribution import replica_count, replica_id
+    from ganzoo.registry import variant
+
+    strategy = ganzoo.strategy("auto")
+    cls = variant("dual_d_selu")
+    terms = cls.generator_terms
+
+    def broken(self, real, fake, noise):
+        hit = (self.step.value == 14) & (self.rollbacks.value == 0) & (replica_id() == replica_count() - 1)
+        here = tf.where(hit, 0.0, 1.0) * tf.reduce_mean(fake)
+        found = terms(self, real, fake, noise)
+        return found | {"first": found["first"] + 1e-20 * tf.sqrt(tf.square(here))}
+
+    cls.generator_terms = broken
+    said = []
+    recipe = ganzoo.load_recipe(recipe, ["train.on_nan=rollback", "train.steps=20"])
+    gan = ganzoo.train(recipe, model_dir, strategy=strategy, say=said.append)
+    digest = hashlib.sha256(b"".join(weight.numpy().tobytes() for weight in gan.trainable_weights)).hexdigest()
+    return {"rollbacks": int(gan.rollbacks.numpy()), "weights": digest, "said": said}
+
+
+def test_two_workers_roll_back_alike(folder, launcher, in_process):
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in launcher.free_ports(2)]}
+    configs = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
+
+    def worker(name, **variables):
+        return in_process("test_workers", "rolled_back", str(folder / "run.toml"), str(folder / name), **variables)
+
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda config: worker("rolled", TF_CONFIG=config), configs))
+    assert [each["rollbacks"] for each in both] == [1, 1]
+    assert both[0]["weights"] == both[1]["weights"]
+    assert "rolled back to step 10, with other noise (1 of 3)" in "\n".join(both[0]["said"])
+    assert worker("rolled_alone")["rollbacks"] == 1
+    assert difference(weights(folder / "rolled_alone", 20), weights(folder / "rolled", 20)) < 1e-5

@@ -16,11 +16,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 TRAIN = Path(__file__).parent / "train.py"
-GRACE = 20.0  # seconds
+GRACE = 60.0  # seconds; workers hear of a lost chief after about 28
 
 
 def free_ports(count: int) -> list[int]:
@@ -30,15 +30,14 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def started(workers: int, flags: Sequence[str]) -> list[subprocess.Popen]:
-    """Returns the processes of the workers, the chief's first."""
+def started(workers: int, flags: Sequence[str]) -> Iterator[subprocess.Popen]:
+    """Starts the workers, and yields each one's process, the chief's first."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(workers)]}
     command = [sys.executable, str(TRAIN), "--strategy=multi_worker", *flags]
     configs = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in range(workers)]
     # Sessions of their own: a terminal's Ctrl-C would reach them twice.
-    return [
-        subprocess.Popen(command, env={**os.environ, "TF_CONFIG": config}, start_new_session=True) for config in configs
-    ]
+    for config in configs:
+        yield subprocess.Popen(command, env={**os.environ, "TF_CONFIG": config}, start_new_session=True)
 
 
 def send(processes: Sequence[subprocess.Popen], number: int) -> None:
@@ -69,10 +68,12 @@ def main() -> int:
     given = parser.parse_args()
     if given.workers < 2:
         parser.error(f"--workers={given.workers}: give 2 or more; one is `ganzoo train`")
-    processes = started(given.workers, given.flags)
+    processes = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: send(processes, received))
     try:
+        for process in started(given.workers, given.flags):
+            processes.append(process)
         return status_of(processes, given.grace)
     finally:
         send(processes, signal.SIGKILL)
