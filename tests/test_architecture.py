@@ -26,6 +26,7 @@ LAYERS = (
     {"config"},
     {"benchmark", "cards", "training"},
     {"exporting", "sweeps"},
+    {"experiments"},
     {"cli"},
     {"__main__"},
 )

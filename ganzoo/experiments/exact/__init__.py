@@ -1,0 +1,1 @@
+"""Identities and dynamics that are computed, not trained: seconds."""
