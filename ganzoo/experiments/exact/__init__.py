@@ -1,1 +1,1 @@
-"""Identities and dynamics that are computed, not trained: seconds."""
+"""Identities, dynamics that are computed, and small networks against a player that is held: seconds to a minute."""
