@@ -34,10 +34,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -m "not long" -n 2 --dist=loadgroup
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist=loadscope
 
 test-all: lint
-	$(BIN)/python -m pytest -n 2 --dist=loadgroup
+	$(BIN)/python -m pytest -n 2 --dist=loadscope
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

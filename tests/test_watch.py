@@ -8,6 +8,7 @@ import tensorflow as tf
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import mannwhitneyu
 
+import ganzoo
 from ganzoo import data
 from ganzoo.callbacks import CollapseWatch
 from ganzoo.callbacks.looks import Looks, examples_of
@@ -114,13 +115,26 @@ def test_training_is_the_same_to_the_bit_with_a_watch(build_tiny, examples, stat
     assert len(callbacks[0].rows) == 8
 
 
-@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 2}])
-def test_runs_however_the_round_is_run(build_tiny, examples, options):
-    gan = build_tiny("dcgan", image_shape=(2,))
+def steps_looked_at(options):
+    """Returns the rounds of the looks at a game of one epoch that is compiled with `options`."""
+    points = np.random.default_rng(0).uniform(-1, 1, size=(32, 2)).astype(np.float32)
+    networks = {player: {"architecture": "mlp", "width": 4} for player in ("generator", "discriminator")}
+    gan = ganzoo.build("dcgan", image_shape=(2,), networks=networks)
     gan.compile("adam", **options)
-    watch = CollapseWatch(examples(32, (2,)), every=2, samples=8)
-    gan.fit(examples(32, (2,)), batch_size=8, epochs=1, verbose=0, callbacks=[watch])
-    assert [row["step"] for row in watch.rows] == ["2", "4"]
+    watch = CollapseWatch(points, every=2, samples=8)
+    gan.fit(points, batch_size=8, epochs=1, verbose=0, callbacks=[watch])
+    assert gan.jit_compile == options.get("jit_compile", False)
+    return [row["step"] for row in watch.rows]
+
+
+@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"steps_per_execution": 2}])
+def test_runs_however_the_round_is_run(options):
+    assert steps_looked_at(options) == ["2", "4"]
+
+
+def test_runs_under_xla(in_process):
+    """In a process of its own: once one run was deterministic Keras compiles nothing."""
+    assert in_process("test_watch", "steps_looked_at", {"jit_compile": True}) == ["2", "4"]
 
 
 # Verdicts.

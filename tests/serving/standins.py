@@ -61,6 +61,13 @@ class Halves(tf.Module):
             (count,) = tf.while_loop(lambda i: i < tf.reduce_max(n), lambda i: (i + 1,), (tf.constant(0),))
             return {"n": n * 0 + count}
 
+        @signature(path_bytes=([None], tf.string))
+        def until(path_bytes):
+            """Answers when there is a file of that name."""
+            missing = lambda i: tf.size(tf.io.matching_files(path_bytes)) == 0  # noqa: E731
+            (count,) = tf.while_loop(missing, lambda i: (i + 1,), (tf.constant(0),))
+            return {"count": tf.fill(tf.shape(path_bytes), count)}
+
         @signature(text_bytes=([None], tf.string))
         def echo(text_bytes):
             return {"text_bytes": tf.identity(text_bytes)}
@@ -71,7 +78,7 @@ class Halves(tf.Module):
 
         self.functions = {
             "serving_default": serving_default, "two": two, "scalar": scalar, "longer": longer, "positive": positive,
-            "slow": slow, "echo": echo, "narrow": narrow,
+            "slow": slow, "until": until, "echo": echo, "narrow": narrow,
         }  # fmt: skip
 
 

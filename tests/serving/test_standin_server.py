@@ -546,7 +546,9 @@ def test_models_for_the_page(tmp_path):
                 "version": 4,
                 "versions": [4],
                 "manifest": {"variant": "dcgan", "image_shape": [8, 8, 1]},
-                "signatures": ["echo", "longer", "narrow", "positive", "scalar", "serving_default", "slow", "two"],
+                "signatures": [
+                    "echo", "longer", "narrow", "positive", "scalar", "serving_default", "slow", "two", "until",
+                ],
                 "scores": [{"scores": [{"metric": "fid", "value": value}]} for value in (None, 2)],
             }
         ]  # fmt: skip
