@@ -146,3 +146,12 @@ def figure(*paths: str | os.PathLike, width: float = 7.0, height: float = 5.0) -
                     drawing.savefig(temporary, dpi=120, metadata={"Date": None} if temporary.suffix == ".svg" else None)
     finally:
         drawing.clear()  # artists and figure hold each other: megabytes a picture, until the collector comes
+
+
+def pixels(drawing) -> np.ndarray:
+    """Returns a Matplotlib figure as a picture, uint8 [H, W, 3]."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(drawing)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

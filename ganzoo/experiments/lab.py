@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +18,15 @@ import joblib
 from ganzoo import config, pictures, sweeps, training
 from ganzoo.callbacks.history import rows_of, save_rows
 from ganzoo.callbacks.scoring import SCORES_FILE
+from ganzoo.checkpoints import Checkpoints, restore_step
 from ganzoo.errors import InputError
 from ganzoo.experiments.experiment import BUDGETS, Experiment
 from ganzoo.files import write_text
+from ganzoo.gan import GAN
 
 T = TypeVar("T")
 RECORD_FILE = "record.json"
+SECONDS_FILE = "seconds"
 VERDICTS = {True: "confirmed", False: "not confirmed", None: "not tested at this scale"}
 
 
@@ -74,9 +78,25 @@ class Trained:
         """The rows of history.csv, one a checkpoint."""
         return numbers(rows_of(self.run.model_dir / training.HISTORY_FILE, self.run.steps))
 
-    def restored(self):
-        """Returns the GAN at its last checkpoint."""
-        return training.restored(self.run.model_dir)[0]
+    @property
+    def steps(self) -> list[int]:
+        """The rounds that have a checkpoint."""
+        return Checkpoints(self.run.model_dir / training.CHECKPOINTS).steps()
+
+    @property
+    def seconds(self) -> float:
+        """What all its processes took together, start included; of one core if runs had one each."""
+        path = self.run.model_dir / SECONDS_FILE
+        return float(path.read_text(encoding="utf-8")) if path.exists() else math.nan
+
+    def restored(self, step: int | None = None) -> GAN:
+        """Returns the GAN at the checkpoint of a round; None: at the last one."""
+        if step is None:
+            return training.restored(self.run.model_dir)[0]
+        recipe, shape = training.held_recipe(self.run.model_dir)
+        gan = config.build(recipe, image_shape=shape)
+        restore_step(self.run.model_dir / training.CHECKPOINTS, gan, step)
+        return gan
 
 
 def numbers(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:
@@ -165,14 +185,18 @@ class Lab:
         self.verdicts[claim] = {"found": found, "verdict": VERDICTS[None if holds is None else bool(holds)]}
         self.say(f"{self.experiment.id}, {claim}: {self.verdicts[claim]['verdict']} ({found})")
 
-    def train(self, games: Mapping[str, Game]) -> dict[str, list[Trained]]:
-        """Returns the runs of games, a seed each, by the games' names; seed after seed, so that a part compares, too.
+    def train(self, games: Mapping[str, Game], seeds: Sequence[int] | None = None) -> dict[str, list[Trained]]:
+        """Returns the runs of games by the games' names; seed after seed, so that a part compares, too.
 
         Runs that are finished, by this experiment or another one, are not run again; those that were cut go on.
+
+        Args:
+            games: by name.
+            seeds: of each; None: the lab's.
         """
         flags = [f"--data_dir={self.data_dir}"] if self.data_dir else []
         wanted: list[tuple[str, int, sweeps.Run]] = []
-        for seed in self.seeds:
+        for seed in self.seeds if seeds is None else seeds:
             for name, game in games.items():
                 changes = (*game.changes, f"gan.seed={seed}")
                 recipe = config.load_recipe(game.recipe, changes)
@@ -200,6 +224,10 @@ class Lab:
             return sweeps.Outcome(run, "not run")
         outcome = sweeps.execute(run, threads)
         self.seconds += outcome.seconds * threads
+        if run.model_dir.is_dir():
+            path = run.model_dir / SECONDS_FILE
+            before = float(path.read_text(encoding="utf-8")) if path.exists() else 0.0
+            write_text(path, f"{before + outcome.seconds:.1f}")
         return outcome
 
     def save(self, command: str) -> None:
