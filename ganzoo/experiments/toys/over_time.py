@@ -71,8 +71,7 @@ def draw(lab: Lab, density, snapshots: dict[str, dict[int, np.ndarray]]) -> None
             for panel, (step, points) in zip(row, moments.items(), strict=False):
                 panel.hist2d(*points.T, bins=60, range=[[-3, 3], [-3, 3]], cmap="magma", rasterized=True)
                 panel.plot(*density.modes.T, "w.", ms=1)
-                if row is panels[0]:
-                    panel.set_title(f"round {step}", fontsize=7)
+                panel.set_title(f"round {step}", fontsize=6, pad=2)
             row[0].set_ylabel(
                 name.replace(", ", ",\n").replace("_", "\n"), fontsize=5, rotation=0, ha="right", va="center"
             )
