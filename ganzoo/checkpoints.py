@@ -122,6 +122,11 @@ class Checkpoints:
         return 0
 
 
+def newest_step(folder: Path) -> int:
+    """Returns the step of a run's newest checkpoint, whether it was told to end there or not; 0 if it has none."""
+    return max((*Checkpoints(folder).steps(), *Checkpoints(folder / INTERRUPTED).steps()), default=0)
+
+
 def restore_newest(folder: Path, gan: GAN, say: Callable[[str], None] = print) -> int:
     """Restores the newest whole checkpoint of a run, also one that it saved when it was told to end; returns its step.
 

@@ -17,7 +17,7 @@ from ganzoo.networks import builder, specification
 from ganzoo.noise import MOST_ROLLBACKS
 from ganzoo.optimizers import optimizer
 from ganzoo.players import Players
-from ganzoo.precision import POLICIES
+from ganzoo.precision import POLICIES, policy_of
 from ganzoo.registry import list_models, variant
 from ganzoo.settings import STRICT, Names, NonNegativeInt, PositiveInt, explained, one_of, validated
 
@@ -81,7 +81,7 @@ class Train:
         rollbacks: how often at most.
         jit_compile: compile the round with XLA.
         precision: what the networks compute in, `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`, which scales
-            losses; None: Keras' global policy.
+            losses; None: Keras' global policy when the run begins, which its recipe.json then names.
         deterministic: the same bits in every run on the same machine (TensorFlow's op determinism).
     """
 
@@ -227,6 +227,18 @@ def load_recipe(name: str | Path, changes: Iterable[str] = ()) -> Recipe:
     return recipe_from({"name": Path(name).stem, **values}, str(name))
 
 
+def with_precision(recipe: Recipe) -> Recipe:
+    """Returns the recipe with Keras' global policy, as it is now, by name if it leaves the precision to that.
+
+    Raises:
+        InputError: if no game can be trained by that policy.
+    """
+    if recipe.train.precision is not None:
+        return recipe
+    train = dataclasses.replace(recipe.train, precision=policy_of(None).name)
+    return dataclasses.replace(recipe, train=train)
+
+
 def _path(name: str | Path) -> Path:
     """Returns where a recipe is."""
     path = Path(name)
@@ -263,16 +275,20 @@ def _apply(values: dict[str, Any], change: str) -> None:
     key, equals, text = (part.strip() for part in change.partition("="))
     if not equals or not all(key.split(".")):
         raise InputError(f"--set={change!r}: write it as section.key=value, e.g. gan.penalty_weight=5")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
     *sections, last = key.split(".")
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise InputError(f"--set={change!r}: {section} is a value, not a section")
-    values[last] = value
+    values[last] = value_of(text)
+
+
+def value_of(text: str) -> Any:
+    """Returns the value that a text spells in TOML; of anything else the text, a string without quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class Players(keras.Model):
             return network(player, spec, self.input_shape_of(player), self.latent_dim, seed)
         if not spec.built:
             spec.build((None, self.latent_dim) if player == "generator" else (None, *self.input_shape_of(player)))
-        precision.require_full_outputs(spec, player)
+        precision.check_given(spec, player, self.dtype_policy)
         return spec
 
     def input_shape_of(self, player: str) -> tuple[int, ...]:

@@ -17,17 +17,19 @@ def policy_of(dtype: Any) -> keras.DTypePolicy:
     """Returns the dtype policy that Keras takes `dtype` for; None: the global one.
 
     Raises:
-        InputError: if there is none, or weights, too, would have half precision.
+        InputError: if it is none of `POLICIES`.
     """
     try:
         policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
     except (TypeError, ValueError):
-        raise InputError(f"dtype={dtype!r}: give one of {', '.join(POLICIES)}, or a keras.DTypePolicy") from None
+        raise InputError(f"dtype={dtype!r}: give one of {', '.join(POLICIES)}") from None
     if policy.variable_dtype in HALF:
         raise InputError(
             f"dtype={policy.name!r}: weights would be {policy.variable_dtype}, in which small steps of an optimizer "
             f"are lost; give 'mixed_{policy.variable_dtype}'"
         )
+    if policy.name not in POLICIES:
+        raise InputError(f"dtype={policy.name!r}: no game is trained in it; give one of {', '.join(POLICIES)}")
     return policy
 
 
@@ -50,12 +52,25 @@ def in_full(config: Any) -> Any:
     return [in_full(value) for value in config] if isinstance(config, list | tuple) else config
 
 
-def require_full_outputs(network: keras.Model, player: str) -> None:
-    """Refuses a network that is known to end in half precision.
+def check_given(network: keras.Model, player: str, policy: keras.DTypePolicy) -> None:
+    """Refuses a network that was given, built, if the precision of its layers does not suit the game's policy.
 
     Raises:
-        InputError: with the cure.
+        InputError: if weights have half precision, it is known to end in that, or layers compute in float16 and losses
+            are not scaled.
     """
+    for weight in network.weights:
+        if weight.dtype in HALF:
+            raise InputError(
+                f"networks.{player}: {weight.path} is {weight.dtype}, in which small steps of an optimizer are lost; "
+                f'give its layer dtype="mixed_{weight.dtype}"'
+            )
+    for layer in network._flatten_layers():
+        if layer.compute_dtype == "float16" and policy.compute_dtype != "float16":
+            raise InputError(
+                f"networks.{player}: layer {layer.name!r} computes in float16, and without scaled losses small "
+                'gradients would become zero; give the game dtype="mixed_float16", or the layer "mixed_bfloat16"'
+            )
     for output in getattr(network, "outputs", None) or ():
         if output.dtype in HALF:
             raise InputError(

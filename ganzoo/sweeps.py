@@ -1,24 +1,27 @@
 """Many runs at once: seeds x recipes x settings, each a `ganzoo train` of its own in a folder of its own."""
 
 import dataclasses
+import hashlib
 import itertools
-import json
 import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
-import tomllib
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import joblib
 
 from ganzoo import config, training
 from ganzoo.callbacks.history import rows_of
 from ganzoo.callbacks.scoring import SCORES_FILE
-from ganzoo.checkpoints import Checkpoints
+from ganzoo.callbacks.watch import VERDICTS, WATCH_FILE
+from ganzoo.checkpoints import newest_step
 from ganzoo.errors import InputError
 from ganzoo.files import require_writable
 from ganzoo.progress import shown
@@ -26,6 +29,10 @@ from ganzoo.progress import shown
 LOG_FILE = "train.log"
 TABLE_FILE = "sweep.csv"
 LAST_LINES = 5  # of a failed run's log
+# What TensorFlow says of its libraries and of this machine's processor.
+CHATTER = re.compile(r"[IWE]\d{4} |WARNING: All log messages before|To enable the following instructions:")
+LONGEST_NAME = 255  # bytes of a folder's name, on all file systems in use
+ENDED_BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT, 130)  # of a run that had not begun to catch any
 QUOTES = "\"'"
 # What TensorFlow and NumPy read for the number of their threads.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -42,6 +49,8 @@ class Run:
         model_dir: its folder.
         steps: at which it is finished.
         flags: further flags of `ganzoo train`.
+        stop_on_collapse: whether a verdict of its watch ends it.
+        cwd: where relative paths in its recipe and flags begin, also on another machine.
     """
 
     recipe: str
@@ -50,6 +59,8 @@ class Run:
     model_dir: Path
     steps: int
     flags: tuple[str, ...] = ()
+    stop_on_collapse: bool = False
+    cwd: Path = dataclasses.field(default_factory=Path.cwd)
 
     @property
     def arguments(self) -> list[str]:
@@ -65,12 +76,15 @@ class Run:
     @property
     def step(self) -> int:
         """The step of its newest checkpoint; 0 if it has none."""
-        return max(Checkpoints(self.model_dir / training.CHECKPOINTS).steps(), default=0)
+        return newest_step(self.model_dir / training.CHECKPOINTS)
 
     @property
-    def finished(self) -> bool:
-        """Whether its folder has the checkpoint of its last step."""
-        return self.step >= self.steps
+    def ended(self) -> str | None:
+        """How it ended for good: `"finished"`, with its last step, or `"stopped by the watch"`; None: it can go on."""
+        if self.step >= self.steps:
+            return "finished"
+        looks = rows_of(self.model_dir / WATCH_FILE, self.step) if self.stop_on_collapse else []
+        return "stopped by the watch" if looks and looks[-1][VERDICTS] else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +93,8 @@ class Outcome:
 
     Args:
         run: the run.
-        status: `"finished"`, now; `"finished before"`; `"failed"`; `"not finished"`, that ended well before its last
-            step, by a verdict of the watch or a signal.
+        status: `"finished"` or `"stopped by the watch"`, now; `"finished before"` or `"stopped by the watch before"`;
+            `"failed"`; `"not finished"`, that a signal ended or kept from starting.
         seconds: that it took now.
         last_lines: of the log, if it failed.
     """
@@ -92,11 +106,14 @@ class Outcome:
 
 
 def values_of(text: str) -> list[str]:
-    """Returns the values in `"1,5,10"`, each as `--set` takes it; lists and quoted strings may hold commas."""
-    try:
-        return [json.dumps(value) for value in tomllib.loads(f"values = [{text}]")["values"]]
-    except (tomllib.TOMLDecodeError, TypeError):
-        return [value.strip() for value in text.split(",")]
+    """Returns the values in `"1,5,10"` as they are spelt; lists, tables and quoted strings may hold commas."""
+    values, parts = [], text.split(",")
+    while parts:
+        starts = (",".join(parts[:end]).strip() for end in range(1, len(parts) + 1))
+        # The shortest that is TOML; if there is none, a string without quotes, up to the comma.
+        values.append(next((start for start in starts if config.value_of(start) != start), parts[0].strip()))
+        parts = parts[values[-1].count(",") + 1 :]
+    return values
 
 
 def axes_of(grid: Sequence[str], seeds: Sequence[int] = ()) -> dict[str, list[str]]:
@@ -122,7 +139,7 @@ def axes_of(grid: Sequence[str], seeds: Sequence[int] = ()) -> dict[str, list[st
         raise InputError("--grid=gan.seed beside --seeds: they are the same; leave one out")
     axes |= {"gan.seed": [str(seed) for seed in seeds]} if seeds else {}
     for key, values in axes.items():
-        if len(set(values)) < len(values):
+        if len({repr(config.value_of(value)) for value in values}) < len(values):
             raise InputError(f"{key}={','.join(values)}: a value comes twice, and the runs would be the same")
     return axes
 
@@ -154,10 +171,11 @@ def runs_of(
     for recipe, *values in itertools.product(recipes, *axes.values()):
         varied = dict(zip(axes, values, strict=True))
         own = (*changes, *(f"{key}={value}" for key, value in varied.items()))
-        whole, folder = config.load_recipe(recipe, own), Path(directory) / _name(recipe, varied)
+        whole = config.with_precision(config.load_recipe(recipe, own))
+        folder = Path(directory) / _name(recipe, varied)
         if (folder / training.RECIPE_FILE).exists():
             training.check_folder(whole, folder)  # else a finished run of other settings would pass for this one
-        made.append(Run(recipe, own, varied, folder, whole.train.steps, tuple(flags)))
+        made.append(Run(recipe, own, varied, folder, whole.train.steps, tuple(flags), whole.train.stop_on_collapse))
     folders = [run.model_dir for run in made]
     for folder in folders:
         if folders.count(folder) > 1:
@@ -166,33 +184,76 @@ def runs_of(
 
 
 def _name(recipe: str, varied: Mapping[str, str]) -> str:
-    """Returns the name of a run's folder; what TensorFlow would take for a pattern is percent-encoded."""
+    """Returns the name of a run's folder; what TensorFlow would take for a pattern is percent-encoded.
+
+    Of one that would be too long the end is replaced by its hash; recipe.json and the table have all values.
+    """
     parts = [Path(recipe).stem, *(f"{key}={value.strip(QUOTES)}" for key, value in varied.items())]
-    return urllib.parse.quote("-".join(parts), safe="=,+")
+    name = urllib.parse.quote("-".join(parts), safe="=,+")
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: LONGEST_NAME - len(digest) - 1]}-{digest}"
+
+
+class Processes:
+    """The runs that go on this machine. Told to end, they save and end by themselves, and no more are started."""
+
+    def __init__(self):
+        self.going: set[subprocess.Popen] = set()
+        self.told = False
+
+    def tell(self, number: int, frame: Any = None) -> None:
+        """Tells them to end: a handler of SIGTERM and Ctrl-C; a second Ctrl-C is not caught."""
+        self.told = True
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
+        for process in list(self.going):
+            process.terminate()
+
+    def status_of(self, command: Sequence[str], **options: Any) -> int:
+        """Returns the exit status of a command; `options` are those of `subprocess.Popen`."""
+        with subprocess.Popen(command, **options) as process:
+            self.going.add(process)
+            try:
+                if self.told:  # while it started, when `tell` knew nothing of it
+                    process.terminate()
+                return process.wait()
+            finally:
+                self.going.discard(process)
+
+
+PROCESSES = Processes()
 
 
 def execute(run: Run, threads: int) -> Outcome:
     """Returns the outcome of `ganzoo train` in a process of its own, whose output goes to the run's log file."""
+    if PROCESSES.told:
+        return Outcome(run, "not finished")
     log = run.model_dir / LOG_FILE
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    command = [sys.executable, "-m", "ganzoo", *run.arguments]
     start = time.monotonic()
     try:
         require_writable(log)
-        with open(log, "a", encoding="utf-8") as file:
-            command = [sys.executable, "-m", "ganzoo", *run.arguments]
-            done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment, check=False)
+        with open(log, "ab") as file:
+            before = file.tell()
+            status = PROCESSES.status_of(command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=run.cwd)
     except (InputError, OSError) as error:
         return Outcome(run, "failed", last_lines=str(error))
     seconds = time.monotonic() - start
-    if done.returncode:
-        return Outcome(run, "failed", seconds, f"exit status {done.returncode}\n{_tail(log)}")
-    return Outcome(run, "finished" if run.finished else "not finished", seconds)
+    if status and not (PROCESSES.told and status in ENDED_BY_SIGNAL):
+        return Outcome(run, "failed", seconds, f"exit status {status}\n{_tail(log, before)}")
+    return Outcome(run, run.ended or "not finished", seconds)
 
 
-def _tail(log: Path) -> str:
-    """Returns the last lines of a log; of a line that a progress bar wrote over, what was left to see."""
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return "\n".join([line.rpartition("\r")[2] for line in lines if line.strip()][-LAST_LINES:])
+def _tail(log: Path, start: int) -> str:
+    """Returns the last lines of a log from byte `start` on, without TensorFlow's chatter.
+
+    Of a line that a progress bar wrote over it is what was left to see.
+    """
+    lines = [line.rpartition("\r")[2] for line in log.read_bytes()[start:].decode(errors="replace").split("\n")]
+    return "\n".join([line for line in lines if line.strip() and not CHATTER.match(line)][-LAST_LINES:])
 
 
 def on_cores(
@@ -241,14 +302,14 @@ def sweep(
     start: Callable[[Sequence[Run]], Iterator[Outcome]],
     say: Callable[[str], None] = print,
 ) -> list[Outcome]:
-    """Returns the outcomes of all runs, in their order; those that are finished already are not run again.
+    """Returns the outcomes of all runs, in their order; those that have ended for good are not run again.
 
     Args:
         runs: what to run.
         start: runs -> their outcomes as they come: `on_cores` or `on_ray`.
         say: what prints a line.
     """
-    outcomes = {run.model_dir: Outcome(run, "finished before") for run in runs if run.finished}
+    outcomes = {run.model_dir: Outcome(run, f"{ended} before") for run in runs if (ended := run.ended)}
     waiting = [run for run in runs if run.model_dir not in outcomes]
     for outcome in shown(start(waiting), "sweep", len(waiting)) if waiting else ():
         outcomes[outcome.run.model_dir] = outcome

@@ -81,6 +81,7 @@ def train(
     strategy = strategies.strategy(strategy)  # before anything that computes, and recipes make optimizers
     if isinstance(recipe, str):
         recipe = config.load_recipe(recipe)
+    recipe = config.with_precision(recipe)
     data.require_divisible(recipe.data.batch_size, strategy.num_replicas_in_sync)
     model_dir, chief = Path(model_dir), strategies.is_chief(strategy)
     if chief:
@@ -328,7 +329,7 @@ def held_recipe(model_dir: str | os.PathLike) -> tuple[config.Recipe, tuple[int,
         shape = tuple(values.pop("image_shape"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read ({error}); give the model_dir of `ganzoo train`") from None
-    return config.recipe_from(values, str(path)), shape
+    return config.with_precision(config.recipe_from(values, str(path))), shape
 
 
 def restored(model_dir: str | os.PathLike, checkpoint: str = "last") -> tuple[GAN, config.Recipe]:

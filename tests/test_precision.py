@@ -81,6 +81,10 @@ def test_what_samples_is_float32_to_the_last_bit(build_tiny, scattered):
         ("float16", "give 'mixed_float16'"),
         ("mixed_bfloat", "dtype='mixed_bfloat': give one of float32, mixed_bfloat16"),
         (16, "dtype=16: give one of"),
+        ("float64", "dtype='float64': no game is trained in it; give one of float32"),
+        ("int32", "dtype='int32': no game"),
+        ("int8_from_float32", "dtype='int8_from_float32': no game"),
+        (keras.dtype_policies.DTypePolicyMap(default_policy="float32"), "no game"),
     ],
 )
 def test_impossible_policies_are_refused(dtype, message):
@@ -101,6 +105,48 @@ def test_given_networks_keep_their_policy(policy):
     given["discriminator"] = network(1, "mixed_bfloat16")
     with pytest.raises(InputError, match=r'networks.discriminator ends in bfloat16.* dtype="float32"'):
         ganzoo.build("dcgan", image_shape=(3,), latent_dim=6, networks=given, dtype=policy)
+
+
+@pytest.mark.parametrize(
+    ("inner", "message"),
+    [
+        ("bfloat16", r'kernel is bfloat16.* dtype="mixed_bfloat16"'),
+        ("float16", r'kernel is float16.* dtype="mixed_float16"'),
+        ("mixed_float16", r"layer 'inner' computes in float16, and without scaled losses"),
+    ],
+)
+def test_given_networks_keep_the_rules(inner, message):
+    """However deep what breaks them is."""
+
+    def network(units):
+        within = keras.Sequential([keras.Input((units,)), layers.Dense(4, dtype=inner, name="inner")])
+        return keras.Sequential([keras.Input((units,)), within, layers.Dense(9 - units, dtype="float32")])
+
+    settings = {"image_shape": (3,), "latent_dim": 6, "discriminator_steps": 1}
+    for policy in ("float32", "mixed_bfloat16"):
+        with pytest.raises(InputError, match=f"networks.generator: .*{message}"):
+            ganzoo.build("dcgan", networks={"generator": network(6)}, dtype=policy, **settings)
+    if inner == "mixed_float16":
+        gan = ganzoo.build("dcgan", networks={"generator": network(6)}, dtype=inner, **settings)
+        assert isinstance(gan.optimizers["generator"], keras.optimizers.LossScaleOptimizer)
+
+
+@pytest.mark.long
+def test_a_run_names_the_global_policy(tmp_path):
+    """And goes on in no other, unless it is asked for what it has."""
+    from test_training import write_recipe
+
+    def trained(steps, *changes):
+        recipe = load_recipe(write_recipe(tmp_path, steps), changes)
+        return training.train(recipe, tmp_path / "run", say=lambda _: None)
+
+    with precision.computing("mixed_bfloat16"):
+        trained(1)
+    with pytest.raises(InputError, match=r"train.precision: 'mixed_bfloat16' there, 'float32' now"):
+        trained(2)
+    assert training.restored(tmp_path / "run")[0].compute_dtype == "bfloat16"
+    gan = trained(2, "train.precision=mixed_bfloat16")
+    assert (int(gan.step.numpy()), gan.compute_dtype) == (2, "bfloat16")
 
 
 def test_the_recipe_says_it():

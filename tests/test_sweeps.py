@@ -3,16 +3,20 @@
 import csv
 import functools
 import importlib.util
+import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import threading
+import time
 import types
 from pathlib import Path
 
 import pytest
 
-from ganzoo import sweeps
+from ganzoo import config, sweeps
 from ganzoo.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +60,27 @@ def finish(run):
     (run.model_dir / "checkpoints" / f"{run.steps:08d}").mkdir(parents=True)
 
 
+def scripted(monkeypatch, script):
+    """Has runs be a Python script, which gets the arguments of `ganzoo`; returns the options of their processes."""
+    real, given = subprocess.Popen, []
+
+    def replaced(command, **options):
+        assert command[1:3] == ["-m", "ganzoo"]
+        given.append(options)
+        return real([sys.executable, "-c", script, *command[3:]], **options)
+
+    monkeypatch.setattr(sweeps.subprocess, "Popen", replaced)
+    return given
+
+
+def wait_for(found, seconds=60.0):
+    """Waits until `found()`."""
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
 def names(runs):
     return [run.model_dir.name for run in runs]
 
@@ -68,15 +93,37 @@ def names(runs):
     [
         ("1,5,10", ["1", "5", "10"]),
         ("5", ["5"]),
-        ("0.5,1e-3", ["0.5", "0.001"]),
+        ("0.5,1e-3,inf", ["0.5", "1e-3", "inf"]),
         ("true,false", ["true", "false"]),
         ("minimax, hinge", ["minimax", "hinge"]),
         ('"a,b","c"', ['"a,b"', '"c"']),
-        ("[8,8],[16,16]", ["[8, 8]", "[16, 16]"]),
+        ("[8,8],[16,16]", ["[8,8]", "[16,16]"]),
+        ("adam,[1,2]", ["adam", "[1,2]"]),
+        ('{a="x,y", b=[1,2]},{c={d=1, e=2}}', ['{a="x,y", b=[1,2]}', "{c={d=1, e=2}}"]),
     ],
 )
 def test_values_of_a_grid(text, values):
     assert sweeps.values_of(text) == values
+
+
+def test_a_grid_of_architectures(recipe, tmp_path):
+    axes = sweeps.axes_of(['gan.networks.generator={architecture="mlp", width=4},{architecture="mlp", width=8}'], [0])
+    runs = sweeps.runs_of([recipe], tmp_path, axes=axes)
+    tables = [config.load_recipe(run.recipe, run.changes).gan["networks"]["generator"] for run in runs]
+    assert tables == [{"architecture": "mlp", "width": 4}, {"architecture": "mlp", "width": 8}]
+    assert names(runs)[0] == "tiny-gan.networks.generator=%7Barchitecture=%22mlp%22,%20width=4%7D-gan.seed=0"
+
+
+def test_long_names_are_shortened(recipe, tmp_path):
+    keys = ("generator.width", "discriminator.width", "discriminator.minibatch_kernels", "discriminator.minibatch_dim")
+    grid = [*(f"gan.networks.{key}=4" for key in keys), "optimizers.generator.learning_rate=0.001"]
+    grid.append("gan.instance_noise_steps=1000")
+    grid.append("optimizers.discriminator.learning_rate=0.00001,0.00002")  # behind what is left of the name
+    runs, again = (sweeps.runs_of([recipe], tmp_path, axes=sweeps.axes_of(grid)) for _ in range(2))
+    assert [len(name) for name in names(runs)] == [255, 255]
+    for run in runs:
+        run.model_dir.mkdir()  # each its own
+    assert names(runs) == names(again)
 
 
 def test_runs_are_every_combination(recipe, tmp_path):
@@ -96,9 +143,9 @@ def test_runs_are_every_combination(recipe, tmp_path):
 
 
 def test_a_command_survives_the_shell(recipe, tmp_path):
-    axes = sweeps.axes_of(["data.image_size=[8, 8],[16, 16]", "data.split='train[:50%]','train[50%:]'"])
+    axes = sweeps.axes_of(["data.image_size=[8,8],[16,16]", "data.split='train[:50%]','train[50%:]'"])
     runs = sweeps.runs_of([recipe], tmp_path / "two words", axes=axes)
-    assert names(runs)[0] == "tiny-data.image_size=%5B8,%208%5D-data.split=train%5B%3A50%25%5D"
+    assert names(runs)[0] == "tiny-data.image_size=%5B8,8%5D-data.split=train%5B%3A50%25%5D"
     assert len(set(names(runs))) == 4
     for run in runs:
         assert shlex.split(run.command) == ["ganzoo", *run.arguments]
@@ -112,7 +159,8 @@ def test_a_command_survives_the_shell(recipe, tmp_path):
         (["gan.prior=a", "gan.prior=b"], [], "gan.prior has values already"),
         (["gan.seed=1,2"], [1], "beside --seeds"),
         ([], [1, 1], "a value comes twice"),
-        (["gan.prior=normal,normal"], [], "a value comes twice"),
+        (["gan.prior=normal,'normal'"], [], "a value comes twice"),
+        (["optimizer.learning_rate=0.001,1e-3"], [], "a value comes twice"),
     ],
 )
 def test_impossible_axes_are_refused(grid, seeds, message):
@@ -154,26 +202,107 @@ def test_finished_runs_are_not_run_again(recipe, tmp_path):
     assert {outcome.status for outcome in sweeps.sweep(runs, lambda waiting: 1 / 0)} == {"finished before"}
 
 
+def test_runs_that_their_watch_stopped_are_left_alone(recipe, tmp_path):
+    watched = ["train.watch_steps=1", "train.stop_on_collapse=true"]
+    (run,) = sweeps.runs_of([recipe], tmp_path, changes=watched)
+    (run.model_dir / "checkpoints" / "00000002").mkdir(parents=True)
+    (run.model_dir / "watch.csv").write_text("step,diversity,verdicts\n1,1.0,\n2,0.0,\n")
+    assert run.ended is None
+    (run.model_dir / "watch.csv").write_text("step,diversity,verdicts\n1,1.0,\n2,0.0,mode collapse: alike\n")
+    (outcome,) = sweeps.sweep([run], lambda waiting: 1 / 0)
+    assert outcome.status == "stopped by the watch before"
+    assert sweeps.runs_of([recipe], tmp_path)[0].ended is None  # whose watch stops nothing
+
+
+def test_a_run_that_a_signal_ended_has_its_last_step(recipe, tmp_path):
+    (run,) = sweeps.runs_of([recipe], tmp_path)
+    for name in ("00000002", "interrupted/00000003"):
+        (run.model_dir / "checkpoints" / name).mkdir(parents=True)
+    assert run.step == 3
+
+
+def test_a_finished_run_under_another_policy_is_another(recipe, tmp_path):
+    (run,) = sweeps.runs_of([recipe], tmp_path)
+    run.model_dir.mkdir()
+    held = config.with_precision(config.load_recipe(recipe)).as_dict()
+    assert held["train"]["precision"] == "float32"
+    (run.model_dir / "recipe.json").write_text(json.dumps({**held, "image_shape": [8, 8, 1]}))
+    assert sweeps.runs_of([recipe], tmp_path) == sweeps.runs_of([recipe], tmp_path, changes=[])
+    sweeps.runs_of([recipe], tmp_path, changes=["train.precision=float32"])
+    with pytest.raises(InputError, match=r"train.precision: 'float32' there, 'mixed_bfloat16' now"):
+        sweeps.runs_of([recipe], tmp_path, changes=["train.precision=mixed_bfloat16"])
+
+
 def test_a_failed_run_is_told_and_stops_no_other(recipe, tmp_path, monkeypatch):
     runs = sweeps.runs_of([recipe], tmp_path, axes=sweeps.axes_of([], [0, 1]))
     script = "import sys; print('\\n'.join(map(str, range(9)))); sys.exit('seed=0' in ' '.join(sys.argv) and 'broken')"
     monkeypatch.setattr(sweeps.Run, "arguments", property(lambda run: ["train", run.changes[0]]))
-    real = subprocess.run
-
-    def replaced(command, **options):
-        assert command[1:3] == ["-m", "ganzoo"]
-        assert {options["env"][name] for name in sweeps.THREADS} == {"3"}
-        return real([sys.executable, "-c", script, *command[3:]], **options)
-
-    monkeypatch.setattr(sweeps.subprocess, "run", replaced)
-    said = []
+    given, said = scripted(monkeypatch, script), []
     outcomes = sweeps.sweep(runs, lambda waiting: sweeps.on_cores(waiting, 2, 3), say=said.append)
     assert [outcome.status for outcome in outcomes] == ["failed", "not finished"]
+    assert {options["env"][name] for options in given for name in sweeps.THREADS} == {"3"}
     assert outcomes[0].last_lines.splitlines() == ["exit status 1", "5", "6", "7", "8", "broken"]
     assert runs[0].command in said[0]
     assert "  | broken" in said[1]
     assert len(said) == 2
     assert (runs[1].model_dir / sweeps.LOG_FILE).read_text().splitlines()[-1] == "8"
+
+
+def test_a_failed_runs_last_lines_are_its_own(recipe, tmp_path, monkeypatch):
+    """Neither those of an earlier execution, nor what TensorFlow says of itself."""
+    chatter = (
+        "WARNING: All log messages before absl::InitializeLog() is called",
+        "I0000 00:00:1 1 port.cc:153] oneDNN",
+    )
+    scripted(monkeypatch, f"import sys; print('own'); print('0 %\\r9 %'); print(*{chatter}, sep='\\n'); sys.exit(2)")
+    (run,) = sweeps.runs_of([recipe], tmp_path)
+    run.model_dir.mkdir()
+    (run.model_dir / sweeps.LOG_FILE).write_text("an earlier one's\n")
+    assert sweeps.execute(run, 1).last_lines.splitlines() == ["exit status 2", "own", "9 %"]
+
+
+def test_relative_paths_begin_where_the_sweep_was_started(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (run,) = sweeps.runs_of(["tiny.toml"], tmp_path / "out")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")  # as on Ray's machines
+    scripted(monkeypatch, "import os; print(os.getcwd())")
+    sweeps.execute(run, 1)
+    assert (run.model_dir / sweeps.LOG_FILE).read_text().split() == [str(tmp_path.resolve())]
+
+
+SAVES_WHEN_TOLD = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(print("saved")))
+print("going", flush=True)
+signal.pause()
+"""
+
+
+HAS_NOT_BEGUN = "import signal; print('going', flush=True); signal.pause()"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "script", "said"),
+    [(1, SAVES_WHEN_TOLD, "going\nsaved\n"), (2, SAVES_WHEN_TOLD, "going\nsaved\n"), (2, HAS_NOT_BEGUN, "going\n")],
+)
+def test_a_signal_is_passed_on_and_starts_no_more(recipe, tmp_path, monkeypatch, jobs, script, said):
+    given = scripted(monkeypatch, script)
+    monkeypatch.setattr(sweeps, "PROCESSES", sweeps.Processes())
+    runs = sweeps.runs_of([recipe], tmp_path, axes=sweeps.axes_of([], [0, 1, 2, 3]))
+    logs = [run.model_dir / sweeps.LOG_FILE for run in runs]
+
+    def tell():
+        wait_for(lambda: sum(log.exists() and "going" in log.read_text() for log in logs) == jobs)
+        sweeps.PROCESSES.tell(signal.SIGTERM)
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    outcomes = sweeps.sweep(runs, lambda waiting: sweeps.on_cores(waiting, jobs, 1))
+    teller.join()
+    assert [outcome.status for outcome in outcomes] == ["not finished"] * 4
+    assert len(given) == jobs
+    assert [log.read_text() for log in logs if log.exists()] == [said] * jobs
 
 
 def test_a_folder_that_cannot_be_written_fails_its_run_alone(recipe, tmp_path):
@@ -256,7 +385,7 @@ def test_a_cluster_that_is_not_there_is_one_line(recipe, tmp_path, monkeypatch):
 
 
 def test_a_real_cluster(recipe, tmp_path):
-    pytest.importorskip("ray", reason="ganzoo[ray] is not installed: only the stand-in above has been run")
+    pytest.importorskip("ray", reason="ganzoo[ray] is not installed")
     (run,) = sweeps.runs_of([recipe], tmp_path / "out")
     (outcome,) = sweeps.sweep([run], lambda waiting: sweeps.on_ray(waiting, "local", 1))
     assert outcome.status == "finished"
@@ -294,12 +423,37 @@ def test_a_sweep_of_real_runs(recipe, tmp_path):
     assert "holds another recipe (gan.latent_dim: 6 there, 7 now)" in other.stderr
 
 
+@pytest.mark.long
+def test_a_sweep_that_is_told_to_end_leaves_no_run_behind(recipe, tmp_path):
+    """Its run saves between two checkpoints, and ends before it."""
+    flags = ["--recipes=tiny.toml", "--set=train.steps=100000", "--set=train.checkpoint_steps=99999", "--directory=out"]
+    command = [sys.executable, str(ROOT / "tools" / "sweep.py"), *flags, "--jobs=1"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    log = tmp_path / "out" / "tiny" / "train.log"
+    wait_for(lambda: log.exists() and re.search(r"\b[1-9]\d*/100000", log.read_text()), 120)
+    process.terminate()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert re.search(r"tiny +tiny +not finished +[1-9]", said)
+    assert "SIGTERM: saved at step" in log.read_text()
+    assert len(list((tmp_path / "out" / "tiny" / "checkpoints" / "interrupted").iterdir())) == 1
+
+
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
 def test_a_mistake_is_one_line(recipe, tmp_path):
     done = sweep("--recipes=tiny.toml", "--ray_address=auto", "--directory=out", folder=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("ganzoo sweep: --ray_address needs Ray")
+
+
+def test_on_ray_a_run_asks_for_threads_and_ray_chooses_how_many_go():
+    from ganzoo.cli.sweep import starter
+
+    with pytest.raises(InputError, match="--jobs=2 beside --ray_address"):
+        starter("auto", 2, None)
+    assert starter("auto", None, None).keywords == {"address": "auto", "threads": 1}
+    assert starter(None, 2, 3).keywords == {"jobs": 2, "threads": 3}
 
 
 def test_cores_are_shared():

@@ -407,7 +407,7 @@ def test_stopped_training_is_saved(tmp_path):
     assert int(ganzoo.restored(tmp_path / "run")[0].step.numpy()) == 8
 
 
-def test_collapse_stops_a_run_that_says_so_and_the_same_command_goes_on(tmp_path):
+def test_collapse_stops_a_run_that_says_so_until_it_need_not(tmp_path):
     class Break(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             if self.model.step.numpy() >= 13:
@@ -421,7 +421,12 @@ def test_collapse_stops_a_run_that_says_so_and_the_same_command_goes_on(tmp_path
     assert "step 16: mode collapse: samples differ by" in said
     assert json.loads((tmp_path / "run" / "last_good.json").read_text())["step"] == 12
     assert sorted(os.listdir(tmp_path / "run" / "checkpoints")) == ["00000012", "00000016"]
-    assert "resuming from step 16" in train(recipe, tmp_path / "run", callbacks=[Break()])
+    said = train(recipe, tmp_path / "run", callbacks=[Break()])
+    assert "training ends after a round" in said
+    assert "mode collapse: samples differ by" in said
+    assert sorted(os.listdir(tmp_path / "run" / "checkpoints")) == ["00000012", "00000017"]
+    recipe = ganzoo.load_recipe(tmp_path / "run.toml", [*changes, "train.stop_on_collapse=false"])
+    assert "resuming from step 17" in train(recipe, tmp_path / "run", callbacks=[Break()])
     assert sorted(os.listdir(tmp_path / "run" / "checkpoints")) == ["00000012", "00000030"]
 
 

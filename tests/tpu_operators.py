@@ -36,7 +36,6 @@ NEWER = {
     "PartitionedCall": "the call of a function, which is compiled with its caller",
     "Placeholder": "an argument of the function",
     "SelectV2": "Select that broadcasts",
-    "StatefulPartitionedCall": "the call of a function, which is compiled with its caller",
 }
 TYPES = {tf.bfloat16, tf.bool, tf.float32, tf.int32, tf.int64, tf.resource}
 # Of the program that the bridge makes: shapes that only running tells (`f32[<=8]`), and ways to the host.

@@ -34,7 +34,7 @@ class CollapseWatch(keras.callbacks.Callback):
         samples: samples, and real examples, of a look.
         classify: images uint8 [N, H, W, C] (points float32 [N, D]) -> N class numbers; then classes are watched, too.
         patience: looks in succession that make a verdict.
-        stop: whether a verdict ends training.
+        stop: whether a verdict ends training; where one stands already, after a round.
         folder: for watch.csv, a row a look, and, with `checkpoints`, last_good.json, the newest checkpoint from before
             the first suspicion; None: no files.
         step: where the run resumes: later rows, of what was lost, are dropped.
@@ -82,6 +82,9 @@ class CollapseWatch(keras.callbacks.Callback):
         if self.looks is not None and self.looks.gan is not self.model:
             raise InputError("this watch looks at another model; make one for each")
         self.mark()
+        if self.over:  # since before this run
+            self.say(f"training ends after a round, as it shall on {'; '.join(self.judge.verdicts.values())}")
+            self.model.stop_training = True
 
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.model.step.numpy())
@@ -92,12 +95,11 @@ class CollapseWatch(keras.callbacks.Callback):
         # Judged by what the file will hold: a resumed run reads it again.
         news = self.judge.look({name: float(value) for name, value in row.items()})
         self.rows.append({**row, VERDICTS: "; ".join(self.judge.verdicts)})
-        if not news:
-            return
         for words in news:
             self.say(f"step {step:,}: {words}")
-        self.save()
-        if self.stop and self.judge.verdicts:
+        if news:
+            self.save()
+        if self.over:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
@@ -105,6 +107,11 @@ class CollapseWatch(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.save()
+
+    @property
+    def over(self) -> bool:
+        """Whether a verdict stands, and shall end training."""
+        return self.stop and bool(self.judge.verdicts)
 
     def measured(self) -> dict[str, float]:
         """Returns what a look measures; with a classifier also how many samples and real examples a class has."""
