@@ -2,9 +2,12 @@
 
 import csv
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from PIL import Image
 
 from ganzoo import experiments, sweeps
 from ganzoo.errors import InputError
-from ganzoo.experiments import report
+from ganzoo.experiments import report, stability
 from ganzoo.experiments.exact import bilinear, divergences, eigenvalues, kullback_leibler, regret, self_contrastive
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment
 from ganzoo.experiments.lab import Game, Lab
@@ -194,6 +197,76 @@ def test_the_page_has_each_verdict(tmp_path):
     (tmp_path / "results" / "z-kl" / "record.json").write_text("{")
     with pytest.raises(InputError, match="no record"):
         report.page(tmp_path / "results")
+
+
+# Stability.
+
+
+class Run(NamedTuple):
+    scores: list
+    seed: int = 0
+    status: str = "finished"
+    seconds: float = 60.0
+    finished: bool = True
+    run: SimpleNamespace = SimpleNamespace(steps=30)
+
+
+def rows(values, shares=(0.5, 0.5)):
+    classes = {f"class_share_{number}/classifier": share for number, share in enumerate(shares)}
+    return [{"step": 10 * n, "fid/classifier": value, **classes} for n, value in enumerate(values, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("run", "ratio", "collapsed"),
+    [
+        (Run(rows([90, 40, 44])), 1.1, False),
+        (Run(rows([90, 40, 61])), 1.525, True),
+        (Run(rows([90, 40, 40], shares=(0.97, 0.01, 0.02, 0.0))), 1.0, False),
+        (Run(rows([90, 40, 40], shares=(0.98, 0.015, 0.005, 0.0))), 1.0, True),
+        (Run(rows([90, 40, 40]), finished=False), 1.0, True),
+        (Run([]), math.nan, True),
+    ],
+)
+def test_collapse(run, ratio, collapsed):
+    row = stability.steady(run, "fid")
+    assert row["last_over_best"] == pytest.approx(ratio, nan_ok=True)
+    assert row["collapsed"] is collapsed
+
+
+def test_a_score_where_more_is_better():
+    run = Run([{"step": n, "modes_covered": value} for n, value in ((10, 8.0), (20, 4.0))])
+    assert stability.steady(run, "modes_covered", modes=8)["last_over_best"] == 2.0
+    assert stability.steady(run, "modes_covered", modes=8)["alive"] == 0.5
+    assert stability.reached(run, "modes_covered", 8.0) == (10, 20.0)
+    assert stability.reached(run, "modes_covered", 9.0) == (math.inf, math.inf)
+
+
+def test_who_keeps_its_score():
+    """On four of five seeds, and no fewer."""
+    good, bad = (stability.steady(Run(rows(values)), "fid") for values in ([50, 40, 47], [50, 40, 49]))
+    assert stability.summary("a", [good] * 4 + [bad])["keeps"]
+    assert not stability.summary("a", [good] * 3 + [bad] * 2)["keeps"]
+    assert stability.summary("a", [good, bad])["last"] == 48.0
+
+
+@pytest.mark.long
+def test_compare_on_the_command_line(tmp_path):
+    command = [sys.executable, str(ROOT / "tools" / "compare.py"), "--variants=dcgan,lsgan", "--dataset=ring8"]
+    command += ["--seeds=2", "--steps=20", "--set=train.evaluate_samples=100"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("| `") == 2
+    folder = tmp_path / "results" / "compare-ring8"
+    assert {"runs.csv", "variants.csv", "variants.md", "scores.png", "record.json"} <= {
+        p.name for p in folder.iterdir()
+    }
+    with open(folder / "runs.csv", newline="") as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["finished"] * 4
+    wrong = subprocess.run(
+        [*command[:2], "--variants=dcgan,dcgann"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 1
+    assert "did you mean" in wrong.stderr
 
 
 # What the exact ones compute.
