@@ -188,3 +188,12 @@ def restore_newest(folder: Path, gan: GAN, say: Callable[[str], None] = print) -
             if not steps:
                 raise
     return regular.restore(gan, say)
+
+
+def restore_step(folder: Path, gan: GAN, step: int) -> None:
+    """Restores the checkpoint of a step.
+
+    Raises:
+        InputError: if there is none, or it is damaged.
+    """
+    state(gan).read(str(folder / f"{step:08d}" / "state")).assert_existing_objects_matched().assert_consumed()

@@ -1,8 +1,10 @@
 """Pictures of a run: sample grids, latent walks, loss curves."""
 
+import contextlib
 import csv
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +51,8 @@ def save_samples(samples: np.ndarray, path: str | os.PathLike) -> None:
         save_image(grid(samples), path)
         return
     axes = samples[:, :2] if samples.shape[1] > 1 else np.c_[samples, np.zeros(len(samples))]
-    with _figure(path) as figure:
-        plot = figure.add_subplot(aspect="equal")
+    with figure(path) as drawing:
+        plot = drawing.add_subplot(aspect="equal")
         plot.scatter(*axes.T, s=4, alpha=0.5)
         plot.set_title(f"{len(samples)} samples")
 
@@ -78,8 +80,8 @@ def save_curves(history: str | os.PathLike, path: str | os.PathLike) -> None:
     for name in rows[0]:
         if "/" in name:
             players.setdefault(name.split("/")[0], []).append(name)
-    with _figure(path, height=2.2 * len(players)) as figure:
-        panels = figure.subplots(len(players), 1, sharex=True, squeeze=False)[:, 0]
+    with figure(path, height=2.2 * len(players)) as drawing:
+        panels = drawing.subplots(len(players), 1, sharex=True, squeeze=False)[:, 0]
         for panel, (player, names) in zip(panels, players.items(), strict=True):
             for name in names:
                 panel.plot(steps, [float(row[name]) for row in rows], label=name.split("/")[1])
@@ -128,20 +130,28 @@ def draw(generator, output: str | os.PathLike, n: int | None = None, seed: int =
         raise InputError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
-class _figure:
-    """A Matplotlib figure that is written to `path` at the end; needs no display."""
+@contextlib.contextmanager
+def figure(*paths: str | os.PathLike, width: float = 7.0, height: float = 5.0) -> Iterator:
+    """Yields a Matplotlib figure, inches, that is written to every path at the end; needs no display."""
+    import matplotlib
+    from matplotlib.figure import Figure
 
-    def __init__(self, path, width=7.0, height=5.0):
-        from matplotlib.figure import Figure
+    drawing = Figure(figsize=(width, height), layout="constrained")
+    try:
+        yield drawing
+        # The same drawing is the same bytes: no date, no random names of an SVG's parts.
+        with matplotlib.rc_context({"svg.hashsalt": "ganzoo"}):
+            for path in paths:
+                with written(path) as temporary:
+                    drawing.savefig(temporary, dpi=120, metadata={"Date": None} if temporary.suffix == ".svg" else None)
+    finally:
+        drawing.clear()  # artists and figure hold each other: megabytes a picture, until the collector comes
 
-        self.path = path
-        self.figure = Figure(figsize=(width, height), layout="constrained")
 
-    def __enter__(self):
-        return self.figure
+def pixels(drawing) -> np.ndarray:
+    """Returns a Matplotlib figure as a picture, uint8 [H, W, 3]."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    def __exit__(self, error, *_):
-        if error is None:
-            with written(self.path) as temporary:
-                self.figure.savefig(temporary, dpi=120)
-        self.figure.clear()  # artists and figure hold each other: megabytes a picture, until the collector comes
+    canvas = FigureCanvasAgg(drawing)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -256,7 +256,9 @@ def _tail(log: Path, start: int) -> str:
     return "\n".join([line for line in lines if line.strip() and not CHATTER.match(line)][-LAST_LINES:])
 
 
-def on_cores(runs: Sequence[Run], jobs: int, threads: int) -> Iterator[Outcome]:
+def on_cores(
+    runs: Sequence[Run], jobs: int, threads: int, execute: Callable[[Run, int], Outcome] = execute
+) -> Iterator[Outcome]:
     """Yields the outcomes as they come, of `jobs` runs at a time on this machine."""
     parallel = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")
     yield from parallel(joblib.delayed(execute)(run, threads) for run in runs)

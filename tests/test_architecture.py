@@ -27,6 +27,7 @@ LAYERS = (
     {"folders"},
     {"benchmark", "cards", "training"},
     {"exporting", "sweeps"},
+    {"experiments"},
     {"cli"},
     {"__main__"},
 )

@@ -332,6 +332,35 @@ def test_an_unknown_activation_is_refused():
         discriminator((8, 8, 1), activation="sellu")
 
 
+def test_strided_networks_are_those_of_the_code_they_are_from():
+    """WGAN-GP's small ones for CIFAR-10: weights counted by hand."""
+    made = network("generator", {"architecture": "strided", "normalized": True}, (32, 32, 3), 128, 0)
+    dense, convolutions = 128 * 8192, 25 * (512 * 256 + 256 * 128 + 128 * 3)
+    norms = 4 * (8192 + 256 + 128)  # the first one is of the dense layer's units
+    assert made.count_params() == dense + convolutions + norms + 3
+    made = network("discriminator", {"architecture": "strided"}, (32, 32, 3), 128, 0)
+    assert made.count_params() == 25 * (3 * 128 + 128 * 256 + 256 * 512) + 128 + 256 + 512 + 8192 + 1
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_constant_filters_and_depth(role):
+    for depth, constant in ((3, False), (4, False), (4, True)):
+        spec = {"architecture": "strided", "width": 4, "depth": depth, "constant": constant, "normalized": False}
+        found = [layer.filters for layer in network(role, spec, (16, 16, 1), LATENT, 0).layers if "conv" in layer.name]
+        widths = [4] * depth if constant else [4 * 2**level for level in range(depth)]
+        assert found == (widths if role == "discriminator" else [*widths[-2::-1], 1])
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_blocks_of_each_scale(role):
+    def sums(blocks):
+        found = network(role, {"architecture": "resnet", "width": 2, "blocks": blocks}, (16, 16, 1), LATENT, 0)
+        return sum(isinstance(layer, layers.Add) for layer in found.layers)
+
+    scales = {"generator": 3, "discriminator": 2}[role]
+    assert [sums(blocks) - sums(1) for blocks in (1, 2, 4)] == [0, scales, 3 * scales]
+
+
 @pytest.mark.parametrize("player", ["generator", "discriminator", "denoiser"])
 def test_synchronized_is_for_every_batch_norm(player):
     for architecture, function in architectures(player).items():
@@ -340,6 +369,7 @@ def test_synchronized_is_for_every_batch_norm(player):
         shape, flags = (8,) if player == "denoiser" else (8, 8, 1), {}
         for synchronized in (False, True):
             spec = {"architecture": architecture, "width": 2, "synchronized": synchronized}
+            spec |= {"normalized": True} if "normalized" in inspect.signature(function).parameters else {}
             found = network(player, spec, shape, 4, 0)._flatten_layers()
             norms = [layer for layer in found if isinstance(layer, layers.BatchNormalization)]
             flags[synchronized] = [norm.synchronized for norm in norms]

@@ -13,6 +13,8 @@ from ganzoo.errors import InputError, ServingError, did_you_mean
 TOOLS = {
     "train": "train a recipe; the same command resumes",
     "sweep": "train many runs: recipes x seeds x settings",
+    "compare": "compare variants over seeds: best and last scores, collapse rate, time to a score",
+    "reproduce": "run a paper's experiment again: tables, figures, verdicts",
     "export": "write a trained generator as a SavedModel",
     "check_export": "check whether TensorFlow Serving can serve an export: a line a rule",
     "sample": "draw pictures from a SavedModel: a grid, a latent walk, single files",

@@ -15,12 +15,14 @@ GENERATORS = {
     "mixture": mixtures.generator,
     "mlp": generators.mlp,
     "resnet": generators.resnet,
+    "strided": generators.strided,
 }
 DISCRIMINATORS = {
     "dcgan": discriminators.dcgan,
     "mixture": mixtures.discriminator,
     "mlp": discriminators.mlp,
     "resnet": discriminators.resnet,
+    "strided": discriminators.strided,
 }
 # Discriminators that reconstruct: images to [reconstructions, codes]. For the games that ask for them.
 AUTOENCODERS = {

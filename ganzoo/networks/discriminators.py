@@ -82,10 +82,47 @@ def dcgan_encoded(
     return make(layers.Flatten)(x)
 
 
+def strided(
+    image_shape: tuple[int, int, int],
+    *,
+    width: PositiveInt = 128,
+    depth: PositiveInt = 3,
+    kernel: PositiveInt = 5,
+    constant: bool = False,
+    activation: Activation = "leaky_relu",
+    normalized: bool = False,
+    synchronized: bool = False,
+    spectral: bool = False,
+    minibatch_kernels: NonNegativeInt = 0,
+    minibatch_dim: PositiveInt = 5,
+    minibatch_per_replica: bool = False,
+    outputs: PositiveInt = 1,
+    seed: int = 0,
+    name: str = "discriminator",
+) -> keras.Model:
+    """Returns a discriminator of `depth` convolutions of stride 2 alone, the DCGAN of Radford et al. 2015.
+
+    From `width` filters, which double from layer to layer; `constant=True` keeps them at `width`. By default the small
+    one of WGAN-GP's CIFAR-10 code. `normalized=True` puts batch norm on all but the first; the rest is as in `dcgan`.
+
+    Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/igul222/improved_wgan_training.
+    """
+    make = Layers("lecun_normal" if activation == "selu" else "he_uniform", seed, spectral, synchronized)
+    images = x = keras.Input(image_shape, name="images")
+    for level in range(depth):
+        norm = normalized and level > 0
+        filters = width * (1 if constant else 2**level)
+        x = make.weighted(layers.Conv2D, filters, kernel, 2, padding="same", use_bias=not norm)(x)
+        x = make.activation(activation)(make.batch_norm(scale=False)(x) if norm else x)
+    features = make(layers.Flatten)(x)
+    return scored(images, features, (minibatch_kernels, minibatch_dim, minibatch_per_replica), outputs, make, name)
+
+
 def resnet(
     image_shape: tuple[int, int, int],
     *,
     width: PositiveInt = 128,
+    blocks: PositiveInt = 1,
     activation: Activation = "relu",
     pooled: bool = False,
     spectral: bool = False,
@@ -104,6 +141,7 @@ def resnet(
     Args:
         image_shape: (H, W, C).
         width: filters of every convolution.
+        blocks: of each scale; above 1 more blocks of stride 1 follow at each.
         activation: with `"selu"` weights are LeCun normal and each residual sum is scaled by 1/sqrt(2), or the
             sum would leave SELU's fixed point; else He uniform.
         pooled: average pooling after 3x3 (1x1 beside it) in place of 4x4 of stride 2, and at the end over all places.
@@ -136,8 +174,11 @@ def resnet(
 
     images = keras.Input(image_shape, name="images")
     x = block(images, first=True, stride=2)
+    for _ in range(blocks - 1):
+        x = block(x)
     x = block(x, stride=2)
-    x = block(block(x))
+    for _ in range(blocks + 1):
+        x = block(x)
     x = make.activation(activation)(x)
     features = make(layers.GlobalAveragePooling2D if pooled else layers.Flatten)(x)
     # The sum of four blocks is large, and a first score far from 0 would saturate the loss.

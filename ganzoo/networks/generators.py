@@ -77,6 +77,7 @@ def resnet(
     *,
     latent_dim: int,
     width: PositiveInt = 128,
+    blocks: PositiveInt = 1,
     activation: Activation = "relu",
     normalized: bool = True,
     synchronized: bool = False,
@@ -88,7 +89,8 @@ def resnet(
     A dense layer and three blocks of one width, each twice as large as what it sees: batch norm, ReLU, nearest
     neighbours, 3x3, batch norm, ReLU, 3x3, beside nearest neighbours of a 1x1; then batch norm, ReLU, 3x3, tanh.
     He uniform weights; 1.21 M at 32x32x3 and latent_dim 128. Sizes that are no multiple of 8 are cropped.
-    `synchronized=True` takes the norm over the batch of all replicas, not of each.
+    `synchronized=True` takes the norm over the batch of all replicas, not of each; `blocks` above 1 adds blocks that
+    do not enlarge, so that each scale has as many.
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, appendix; https://github.com/igul222/improved_wgan_training.
     """
@@ -109,7 +111,51 @@ def resnet(
     for _ in range(3):
         branch = conv(make(layers.UpSampling2D, 2)(activated(x)))
         x = make(layers.Add)([conv(activated(branch)), make(layers.UpSampling2D, 2)(conv(x, 1))])
+        for _ in range(blocks - 1):
+            x = make(layers.Add)([conv(activated(conv(activated(x)))), x])
     x = make.weighted(layers.Conv2D, channels, 3, padding="same")(activated(x))
+    x = cropped(x, image_shape, make)
+    # float32 under any precision policy: pixels need more than bfloat16's eight bits.
+    return keras.Model(latent, make(layers.Activation, "tanh", dtype="float32")(x), name=name)
+
+
+def strided(
+    image_shape: tuple[int, int, int],
+    *,
+    latent_dim: int,
+    width: PositiveInt = 128,
+    depth: PositiveInt = 3,
+    kernel: PositiveInt = 5,
+    constant: bool = False,
+    activation: Activation = "relu",
+    normalized: bool = True,
+    synchronized: bool = False,
+    seed: int = 0,
+    name: str = "generator",
+) -> keras.Model:
+    """Returns a generator of `depth` transposed convolutions of stride 2 alone, the DCGAN of Radford et al. 2015.
+
+    A dense layer to `width * 2 ** (depth - 1)` filters, which halve from layer to layer down to `width` before the
+    image; `constant=True` keeps them at `width`. Weights are He uniform, LeCun normal with SELU. By default the small
+    one of WGAN-GP's CIFAR-10 code. Batch norm as in `dcgan`; sizes that are no multiple of `2 ** depth` are cropped.
+
+    Source: Radford et al. 2015, arXiv:1511.06434; https://github.com/igul222/improved_wgan_training.
+    """
+    height, columns, channels = image_shape
+    start = (math.ceil(height / 2**depth), math.ceil(columns / 2**depth))
+    filters = [width * (1 if constant else 2**level) for level in reversed(range(depth))]
+    make = Layers("lecun_normal" if activation == "selu" else "he_uniform", seed, synchronized=synchronized)
+    latent = keras.Input((latent_dim,), name="latent")
+
+    def activated(x):
+        return make.activation(activation)(make.batch_norm()(x) if normalized else x)
+
+    x = make.weighted(layers.Dense, math.prod(start) * filters[0], use_bias=not normalized)(latent)
+    x = make(layers.Reshape, (*start, filters[0]))(activated(x))
+    for count in filters[1:]:
+        x = make.weighted(layers.Conv2DTranspose, count, kernel, 2, padding="same", use_bias=not normalized)(x)
+        x = activated(x)
+    x = make.weighted(layers.Conv2DTranspose, channels, kernel, 2, padding="same")(x)
     x = cropped(x, image_shape, make)
     # float32 under any precision policy: pixels need more than bfloat16's eight bits.
     return keras.Model(latent, make(layers.Activation, "tanh", dtype="float32")(x), name=name)

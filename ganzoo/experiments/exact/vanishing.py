@@ -1,0 +1,138 @@
+"""What a generator gets from a discriminator that nears its optimum: how much gradient, and how noisy."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from ganzoo.experiments.exact.held import discriminator, training
+from ganzoo.experiments.experiment import Claim, experiment
+from ganzoo.experiments.lab import Lab
+from ganzoo.objectives import minimax, non_saturating
+
+MARKS = (10, 30, 100, 300, 1_000, 3_000)
+POINTS = 1_024
+DISTANCE = 1.0  # from each generated point to the line of real ones: no point is both
+LOSSES = {"log(1 - D)": minimax, "-log D": non_saturating}
+
+
+def lines(seed: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns real and generated points [N, 2] on two parallel segments, the example of Arjovsky et al. 2017."""
+    height = np.random.default_rng(seed).uniform(-1, 1, size=(2, POINTS)).astype(np.float32)
+    return tf.stack([tf.zeros(POINTS), height[0]], 1), tf.stack([tf.fill([POINTS], DISTANCE), height[1]], 1)
+
+
+def gradients(model, loss: Callable, fake: tf.Tensor) -> np.ndarray:
+    """Returns what moves each generated point, d loss / d G(z) of its own addend, float64 [N, D]."""
+    with tf.GradientTape() as tape:
+        tape.watch(fake)
+        value = loss(model(fake, training=False)) * len(fake)
+    return tape.gradient(value, fake).numpy().astype(np.float64)
+
+
+def measured(activation: str, seed: int, marks: tuple[int, ...]) -> list[dict]:
+    """Returns, at each mark and for both losses, the size and the spread of a generator's gradient."""
+    real, fake = lines(seed)
+    model = discriminator({"width": 64, "depth": 2, "activation": activation}, 2, seed)
+    rows = []
+    for mark in training(model, real, fake, marks):
+        for name, loss in LOSSES.items():
+            own = gradients(model, loss, fake)
+            mean = own.mean(0)
+            rows.append(
+                {
+                    "activation": activation, "seed": seed, "step": mark, "loss": name,
+                    "norm_of_mean": float(np.linalg.norm(mean)),
+                    "spread": float(np.sqrt(((own - mean) ** 2).sum(1).mean())),
+                    "logit_gap": float(tf.reduce_mean(model(real)) - tf.reduce_mean(model(fake))),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def series(rows: list[dict], loss: str, column: str, **where) -> np.ndarray:
+    """Returns a column's means over seeds, a step each."""
+    own = [row for row in rows if row["loss"] == loss and all(row[key] == value for key, value in where.items())]
+    steps = sorted({row["step"] for row in own})
+    return np.array([np.mean([row[column] for row in own if row["step"] == step]) for step in steps])
+
+
+@experiment(
+    "a-noisy-gradient",
+    hours=(0.002, 0.01, 0.01),
+    seeds=5,
+    claims={
+        "saturates": Claim(
+            "Article; Arjovsky & Bottou 2017, theorem 2.4",
+            "With log(1 - D) the generator's gradient vanishes as the discriminator nears its optimum.",
+            "on two parallel segments: the mean gradient's norm at the last mark is under 1 % of its largest",
+            "figure",
+        ),
+        "grows": Claim(
+            "Article; Arjovsky & Bottou 2017, theorem 2.6",
+            "With -log D the gradient grows instead, and gets noisy: its variance grows, too.",
+            "norm and spread over generated points are both at least 3 times as large at the last mark as at the first",
+            "figure",
+        ),
+    },
+)
+def a_noisy_gradient(lab: Lab) -> None:
+    """Trains a discriminator against a held generator: size and spread of both losses' gradients."""
+    marks = lab.choose(smoke=MARKS[:4], short=MARKS)
+    rows = [row for seed in lab.seeds for row in measured("leaky_relu", seed, marks)]
+    lab.table("gradients", rows)
+    saturating, norm, spread = (
+        series(rows, *which)
+        for which in (("log(1 - D)", "norm_of_mean"), ("-log D", "norm_of_mean"), ("-log D", "spread"))
+    )
+    told = lab.budget != "smoke"
+    rest = saturating[-1] / saturating.max()
+    lab.judge("saturates", rest < 0.01 if told else None, f"{100 * rest:.2g} % of its largest")
+    growth, noise = norm[-1] / norm[0], spread[-1] / spread[0]
+    lab.judge("grows", min(growth, noise) >= 3 if told else None, f"norm x {growth:.2g}, spread x {noise:.2g}")
+    with lab.figure("gradients", 9.0, 3.5) as figure:
+        for panel, column in zip(figure.subplots(1, 2), ("norm_of_mean", "spread"), strict=True):
+            for name in LOSSES:
+                panel.loglog(marks, series(rows, name, column), "o-", label=name)
+            panel.set(xlabel="steps of D, G held", title=column.replace("_", " "))
+            panel.grid(alpha=0.3)
+            panel.legend()
+
+
+@experiment(
+    "z-selu",
+    hours=(0.005, 0.02, 0.02),
+    seeds=5,
+    claims={
+        "alive": Claim(
+            "Zhang et al. 2018, section 2.1",
+            "With SELU in the discriminator the generator's gradient does not disappear at the best discriminator.",
+            "on two parallel segments, log(1 - D): with SELU the norm at the last mark is above 10 % of its largest",
+            "argument",
+        ),
+        "better": Claim(
+            "Zhang et al. 2018, section 2.1",
+            "SELU keeps more of it than leaky ReLU does.",
+            "that norm, at the last mark, is at least twice that with leaky ReLU",
+            "argument",
+        ),
+    },
+)
+def z_selu(lab: Lab) -> None:
+    """Trains discriminators of three activations to their optimum: is the generator's gradient alive?"""
+    marks = lab.choose(smoke=MARKS[:4], short=MARKS)
+    activations = ("relu", "leaky_relu", "selu")
+    rows = [row for seed in lab.seeds for each in activations for row in measured(each, seed, marks)]
+    lab.table("gradients", rows)
+    norms = {each: series(rows, "log(1 - D)", "norm_of_mean", activation=each) for each in activations}
+    told = lab.budget != "smoke"
+    rest, over = norms["selu"][-1] / norms["selu"].max(), norms["selu"][-1] / norms["leaky_relu"][-1]
+    lab.judge("alive", rest > 0.1 if told else None, f"{100 * rest:.2g} % of its largest")
+    lab.judge("better", over >= 2 if told else None, f"{over:.2g} times leaky ReLU's")
+    with lab.figure("gradients") as figure:
+        plot = figure.add_subplot()
+        for name, values in norms.items():
+            plot.loglog(marks, values, "o-", label=name)
+        plot.set(xlabel="steps of D, G held", ylabel="norm of G's mean gradient, log(1 - D)")
+        plot.grid(alpha=0.3)
+        plot.legend()

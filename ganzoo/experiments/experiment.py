@@ -1,0 +1,92 @@
+"""What an experiment is: a function over the library, with claims whose rules stand before anything runs."""
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ganzoo.errors import InputError, did_you_mean
+
+BUDGETS = ("smoke", "short", "full")
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """What a paper says, and by what rule a run judges it.
+
+    Args:
+        source: the place in the paper.
+        says: the claim, a sentence.
+        rule: what has to be found for it to hold.
+        published: the paper's figure; none: it gives none.
+    """
+
+    source: str
+    says: str
+    rule: str
+    published: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A figure or table of a paper that one command runs again.
+
+    Args:
+        id: by which it is asked for.
+        title: a line.
+        run: what does it, see `ganzoo.experiments.Lab`.
+        claims: by name.
+        hours: budget -> core-hours that it is expected to take, for one seed.
+        seeds: how many it takes where nobody says.
+        scaled: what `short` does less of than the paper; none: nothing.
+    """
+
+    id: str
+    title: str
+    run: Callable[[Any], None]
+    claims: Mapping[str, Claim]
+    hours: Mapping[str, float]
+    seeds: int = 1
+    scaled: str = ""
+
+
+EXPERIMENTS: dict[str, Experiment] = {}
+
+
+def experiment(
+    id: str,
+    *,
+    claims: Mapping[str, Claim],
+    hours: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    seeds: int = 1,
+    scaled: str = "",
+) -> Callable[[Callable], Callable]:
+    """Registers the function below it as an experiment, its docstring as the title; `hours` are those of `BUDGETS`."""
+
+    def register(run: Callable) -> Callable:
+        cost, title = dict(zip(BUDGETS, hours, strict=True)), run.__doc__.splitlines()[0].rstrip(".")
+        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, scaled)
+        return run
+
+    return register
+
+
+def known() -> dict[str, Experiment]:
+    """Returns all experiments by id, in the order of their files."""
+    import ganzoo.experiments as package
+
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+    return EXPERIMENTS
+
+
+def named(id: str) -> Experiment:
+    """Returns the experiment of an id.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if id not in known():
+        raise InputError(f"experiment {id!r} is unknown; {did_you_mean(id, EXPERIMENTS)}")
+    return EXPERIMENTS[id]

@@ -1,0 +1,269 @@
+"""Where an experiment works: its budget and seeds, the runs it shares with others, the files it leaves."""
+
+import contextlib
+import csv
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import joblib
+
+from ganzoo import config, pictures, sweeps, training
+from ganzoo.callbacks.history import rows_of, save_rows
+from ganzoo.callbacks.scoring import SCORES_FILE
+from ganzoo.checkpoints import Checkpoints, restore_step
+from ganzoo.errors import InputError
+from ganzoo.experiments.experiment import BUDGETS, Experiment
+from ganzoo.files import write_text
+from ganzoo.gan import GAN
+
+T = TypeVar("T")
+RECORD_FILE = "record.json"
+SECONDS_FILE = "seconds"
+VERDICTS = {True: "confirmed", False: "not confirmed", None: "not tested at this scale"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Game:
+    """A recipe and what an experiment changes of it.
+
+    Args:
+        recipe: name of a shipped recipe.
+        changes: `section.key=value` over it.
+    """
+
+    recipe: str
+    changes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its runs' folders, but for the seed: the same for equal games, another for any other."""
+        digest = hashlib.sha256("\n".join(sorted(self.changes)).encode()).hexdigest()[:8]
+        return f"{self.recipe}-{digest}" if self.changes else self.recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A run of a game that an experiment asked for.
+
+    Args:
+        run: of the sweep.
+        seed: of the run.
+        status: see `ganzoo.sweeps.Outcome`; `"not run"` where the core-hours were spent.
+    """
+
+    run: sweeps.Run
+    seed: int
+    status: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its last round."""
+        return self.status.startswith("finished")
+
+    @property
+    def scores(self) -> list[dict[str, float]]:
+        """The rows of scores.csv, one an evaluation."""
+        return numbers(rows_of(self.run.model_dir / SCORES_FILE, self.run.steps))
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The rows of history.csv, one a checkpoint."""
+        return numbers(rows_of(self.run.model_dir / training.HISTORY_FILE, self.run.steps))
+
+    @property
+    def steps(self) -> list[int]:
+        """The rounds that have a checkpoint."""
+        return Checkpoints(self.run.model_dir / training.CHECKPOINTS).steps()
+
+    @property
+    def seconds(self) -> float:
+        """What all its processes took together, start included; of one core if runs had one each."""
+        path = self.run.model_dir / SECONDS_FILE
+        return float(path.read_text(encoding="utf-8")) if path.exists() else math.nan
+
+    def restored(self, step: int | None = None) -> GAN:
+        """Returns the GAN at the checkpoint of a round; None: at the last one."""
+        if step is None:
+            return training.restored(self.run.model_dir)[0]
+        recipe, shape = training.held_recipe(self.run.model_dir)
+        gan = config.build(recipe, image_shape=shape)
+        restore_step(self.run.model_dir / training.CHECKPOINTS, gan, step)
+        return gan
+
+
+def numbers(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:
+    """Returns the columns of a table's rows that are numbers."""
+    found = []
+    for row in rows:
+        found.append({})
+        for name, text in row.items():
+            with contextlib.suppress(ValueError, TypeError):
+                found[-1][name] = float(text)
+    return found
+
+
+class Lab:
+    """What an experiment is given.
+
+    Args:
+        experiment: whose lab it is.
+        folder: where its tables, figures and record go; made if it is not there.
+        runs_folder: where runs go, those of other experiments too.
+        budget: `"smoke"`, seconds; `"short"`, what two cores can do; `"full"`, the paper's setting.
+        seeds: how many, from 0 on.
+        core_hours: beyond which no further run begins; None: no end.
+        jobs: runs at a time.
+        data_dir: where TFDS keeps its data sets.
+        say: what prints a line.
+
+    Raises:
+        InputError: if a value is impossible.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: str | os.PathLike,
+        runs_folder: str | os.PathLike,
+        *,
+        budget: str = "smoke",
+        seeds: int | None = None,
+        core_hours: float | None = None,
+        jobs: int | None = None,
+        data_dir: str | None = None,
+        say: Callable[[str], None] = print,
+    ):
+        if budget not in BUDGETS:
+            raise InputError(f"budget={budget!r}: give one of {', '.join(BUDGETS)}")
+        self.experiment = experiment
+        self.folder = Path(folder)
+        self.runs_folder = Path(runs_folder)
+        self.budget = budget
+        self.seeds = range(experiment.seeds if seeds is None else seeds)
+        self.core_hours = core_hours
+        self.jobs = jobs or joblib.cpu_count()
+        self.data_dir = data_dir
+        self.say = say
+        self.verdicts: dict[str, dict[str, Any]] = {}
+        self.trained: list[Trained] = []
+        self.seconds = 0.0  # of one core, spent on runs
+        self.files: list[str] = []
+
+    def choose(self, *, smoke: T, short: T, full: T | None = None) -> T:
+        """Returns the value of the budget; where `full` is left out it is that of `short`."""
+        return {"smoke": smoke, "short": short, "full": short if full is None else full}[self.budget]
+
+    def path(self, name: str) -> Path:
+        """Returns where a file of the experiment goes, and remembers that it left it."""
+        if name not in self.files:
+            self.files.append(name)
+        return self.folder / name
+
+    def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes a CSV file; numbers with six digits."""
+        save_rows([{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows],
+                  self.path(f"{name}.csv"))  # fmt: skip
+
+    @contextlib.contextmanager
+    def figure(self, name: str, width: float = 7.0, height: float = 4.0) -> Iterator:
+        """Yields a Matplotlib figure, which becomes a PNG and an SVG file."""
+        with pictures.figure(self.path(f"{name}.png"), self.path(f"{name}.svg"), width=width, height=height) as figure:
+            yield figure
+
+    def judge(self, claim: str, holds: bool | None, found: str) -> None:
+        """Notes what was found of a claim; `holds` is None where this budget cannot tell."""
+        if claim not in self.experiment.claims:
+            raise KeyError(claim)
+        self.verdicts[claim] = {"found": found, "verdict": VERDICTS[None if holds is None else bool(holds)]}
+        self.say(f"{self.experiment.id}, {claim}: {self.verdicts[claim]['verdict']} ({found})")
+
+    def train(self, games: Mapping[str, Game], seeds: Sequence[int] | None = None) -> dict[str, list[Trained]]:
+        """Returns the runs of games by the games' names; seed after seed, so that a part compares, too.
+
+        Runs that are finished, by this experiment or another one, are not run again; those that were cut go on.
+
+        Args:
+            games: by name.
+            seeds: of each; None: the lab's.
+        """
+        flags = [f"--data_dir={self.data_dir}"] if self.data_dir else []
+        wanted: list[tuple[str, int, sweeps.Run]] = []
+        for seed in self.seeds if seeds is None else seeds:
+            for name, game in games.items():
+                changes = (*game.changes, f"gan.seed={seed}")
+                recipe = config.load_recipe(game.recipe, changes)
+                folder = self.runs_folder / f"{game.name}-seed={seed}"
+                if (folder / training.RECIPE_FILE).exists():
+                    training.check_folder(recipe, folder)
+                run = sweeps.Run(game.recipe, changes, {}, folder, recipe.train.steps, tuple(flags))
+                wanted.append((name, seed, run))
+        runs = {run.model_dir: run for _, _, run in wanted}
+        start = functools.partial(sweeps.on_cores, jobs=self.jobs, threads=self.threads, execute=self._within_hours)
+        outcomes = {each.run.model_dir: each for each in sweeps.sweep(list(runs.values()), start, self.say)}
+        found: dict[str, list[Trained]] = {name: [] for name in games}
+        for name, seed, run in wanted:
+            found[name].append(Trained(run, seed, outcomes[run.model_dir].status))
+        self.trained += [each for trained in found.values() for each in trained]
+        return found
+
+    @property
+    def threads(self) -> int:
+        """Threads of a run, so that all cores are used once."""
+        return max(1, joblib.cpu_count() // self.jobs)
+
+    def _within_hours(self, run: sweeps.Run, threads: int) -> sweeps.Outcome:
+        if self.core_hours is not None and self.seconds >= 3600 * self.core_hours:
+            return sweeps.Outcome(run, "not run")
+        outcome = sweeps.execute(run, threads)
+        self.seconds += outcome.seconds * threads
+        if run.model_dir.is_dir():
+            path = run.model_dir / SECONDS_FILE
+            before = float(path.read_text(encoding="utf-8")) if path.exists() else 0.0
+            write_text(path, f"{before + outcome.seconds:.1f}")
+        return outcome
+
+    def save(self, command: str) -> None:
+        """Writes the record: what was asked, found and left, and every run that it rests on."""
+        experiment = self.experiment
+        claims = {
+            name: {**dataclasses.asdict(claim), **self.verdicts.get(name, {"found": "", "verdict": VERDICTS[None]})}
+            for name, claim in experiment.claims.items()
+        }
+        runs = [
+            {"run": each.run.command, "folder": each.run.model_dir.name, "seed": each.seed, "steps": each.run.steps,
+             "step": each.run.step, "status": each.status}
+            for each in self.trained
+        ]  # fmt: skip
+        record = {
+            "id": experiment.id,
+            "title": experiment.title,
+            "command": command,
+            "budget": self.budget,
+            "seeds": list(self.seeds),
+            "scaled": experiment.scaled if self.budget == "short" else "",
+            "partial": any(not each.finished for each in self.trained),
+            "core_hours": round(self.seconds / 3600, 3),
+            "finished": time.strftime("%Y-%m-%d", time.gmtime()),
+            "claims": claims,
+            "files": self.files,
+            "runs": runs,
+        }
+        for each in {each.run.model_dir: each for each in self.trained}.values():
+            source = each.run.model_dir / training.RECIPE_FILE
+            if source.exists():
+                write_text(self.path(f"recipes/{each.run.model_dir.name}.json"), source.read_text(encoding="utf-8"))
+        write_text(self.folder / RECORD_FILE, json.dumps(record, indent=2) + "\n")
+
+
+def table_of(path: str | os.PathLike) -> list[dict[str, float]]:
+    """Returns the numbers of a table that a lab wrote."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return numbers(list(csv.DictReader(file)))

@@ -1,0 +1,73 @@
+"""RESULTS.md, from the records that experiments left: each claim, what the paper has, what was found, the command."""
+
+import json
+import os
+from pathlib import Path
+
+from ganzoo.errors import InputError
+from ganzoo.experiments.experiment import Experiment, known
+from ganzoo.experiments.lab import RECORD_FILE
+
+HEADER = """# Results
+
+What the papers claim and what was found when their experiments were run again by this package; made by
+`tools/results.py` from the records in `results/`. A verdict follows from the rule beside it, which is in the code of
+the experiment and was there before the run. **not tested at this scale** means that the budget cannot tell.
+
+"""
+
+
+def load(folder: str | os.PathLike) -> list[dict]:
+    """Returns the records below a folder, in the order of the experiments.
+
+    Raises:
+        InputError: if a record cannot be read.
+    """
+    found = {}
+    for path in Path(folder).glob(f"*/{RECORD_FILE}"):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            found[record["id"]] = record
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is no record of an experiment ({error}); remove it or run it again") from None
+    return [found[id] for id in known() if id in found]
+
+
+def page(folder: str | os.PathLike) -> str:
+    """Returns the Markdown page of all records below a folder; links are relative to the folder's parent."""
+    records = load(folder)
+    counts = {}
+    for record in records:
+        for claim in record["claims"].values():
+            counts[claim["verdict"]] = counts.get(claim["verdict"], 0) + 1
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    missing = [each for id, each in known().items() if id not in {record["id"] for record in records}]
+    parts = [HEADER, f"{sum(counts.values())} claims: {summary}.\n"]
+    parts += [_section(record, Path(folder).name) for record in records]
+    if missing:
+        parts.append("\n## Not run yet\n\n" + "".join(_line(each) for each in missing))
+    return "".join(parts)
+
+
+def _line(experiment: Experiment) -> str:
+    return f"* `{experiment.id}`: {experiment.title}\n"
+
+
+def _section(record: dict, folder: str) -> str:
+    lines = [f"\n## {record['id']}\n", f"{record['title']}.\n", f"`{record['command']}`"]
+    said = [f"budget {record['budget']}", f"seeds {', '.join(map(str, record['seeds']))}"]
+    if record["core_hours"]:
+        said.append(f"{record['core_hours']:.2g} core-hours")
+    if record["partial"]:
+        said.append("**a part: not all of its runs are finished**")
+    lines[-1] += f" ({'; '.join(said)}; {record['finished']})\n"
+    if record["scaled"]:
+        lines.append(f"Scaled down: {record['scaled']}.\n")
+    lines.append("| claim | published | rule | found | verdict |\n| --- | --- | --- | --- | --- |")
+    for claim in record["claims"].values():
+        cells = (f"{claim['says']} ({claim['source']})", claim["published"], claim["rule"], claim["found"])
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + f" | **{claim['verdict']}** |")
+    lines.append("")
+    pictures = [name for name in record["files"] if name.endswith((".png", ".gif"))]
+    lines += [f"![{record['id']}: {name}]({folder}/{record['id']}/{name})\n" for name in pictures]
+    return "\n".join(lines)

@@ -1,0 +1,60 @@
+"""One experiment from its id to its record."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ganzoo.errors import InputError
+from ganzoo.experiments.experiment import BUDGETS, named
+from ganzoo.experiments.lab import Lab
+from ganzoo.files import require_writable
+
+
+def reproduce(
+    id: str,
+    budget: str = "short",
+    *,
+    seeds: int | None = None,
+    output: str | os.PathLike = "results",
+    runs: str | os.PathLike = "runs/experiments",
+    core_hours: float | None = None,
+    jobs: int | None = None,
+    data_dir: str | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Runs an experiment and returns its folder: tables, figures, resolved recipes and record.json.
+
+    The same call goes on where it was cut; runs that another experiment has finished are not run again.
+
+    Args:
+        id: one of `known()`.
+        budget: `"smoke"`, seconds; `"short"`, what two cores can do; `"full"`, the paper's setting.
+        seeds: how many, from 0 on; None: the experiment's own number.
+        output: in which the experiment gets a folder of its id.
+        runs: folder of the runs of all experiments.
+        core_hours: beyond which no further run begins: what there is is published as a part; None: no end.
+        jobs: runs at a time; None: one a core.
+        data_dir: where TFDS keeps its data sets.
+        say: what prints a line.
+
+    Raises:
+        InputError: if the id is unknown, or a value impossible.
+    """
+    experiment = named(id)
+    if budget not in BUDGETS:
+        raise InputError(f"budget={budget!r}: give one of {', '.join(BUDGETS)}")
+    if seeds is not None and seeds < 1:
+        raise InputError(f"seeds={seeds}: give at least 1")
+    folder = Path(output) / id
+    require_writable(folder / "record.json")
+    lab = Lab(
+        experiment, folder, runs,
+        budget=budget, seeds=seeds, core_hours=core_hours, jobs=jobs, data_dir=data_dir, say=say,
+    )  # fmt: skip
+    expected = experiment.hours[budget] * len(lab.seeds)
+    limit = "no limit" if core_hours is None else f"at most {core_hours:g}"
+    say(f"{id}, {budget}, {len(lab.seeds)} seed(s): about {expected:.2g} core-hours expected, {limit}")
+    experiment.run(lab)
+    given = f" --seeds={seeds}" if seeds is not None else ""
+    lab.save(f"ganzoo reproduce --experiment={id} --budget={budget}{given}")
+    return folder

@@ -1,0 +1,79 @@
+"""Whether a run kept what it had: its last score beside its best one, and whether it collapsed."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ganzoo.evaluation.directions import sign_of
+from ganzoo.experiments.lab import Trained
+
+ALIVE = 0.02  # of the samples: what a class has to get
+BEYOND = 1.5  # times the best score: a last one worse than that is a collapse
+KEPT = 1.2  # times the best score: a last one no worse than that is kept
+ENOUGH = 0.8  # of the seeds: so many have to keep theirs
+
+
+def column(rows: Sequence[Mapping[str, float]], metric: str) -> list[float]:
+    """Returns a score's values, whatever network took it; none where it was not asked for."""
+    return [value for row in rows for name, value in row.items() if metric in (name, name.partition("/")[0])]
+
+
+def times_best(values: Sequence[float], metric: str) -> float:
+    """Returns by how much the last value is worse than the best one, as a factor of at least 1."""
+    if sign_of(metric) > 0:
+        return math.inf if values[-1] <= 0 else max(values) / values[-1]
+    return values[-1] / min(values) if min(values) > 0 else math.inf
+
+
+def share_alive(row: Mapping[str, float], modes: int | None = None) -> float:
+    """Returns the share of the classes that at least 2 % of the samples are in; of points that of the modes reached."""
+    shares = [value for name, value in row.items() if name.startswith("class_share_")]
+    if shares:
+        return float(np.mean(np.array(shares) >= ALIVE))
+    covered = column([row], "modes_covered")
+    return covered[0] / modes if covered and modes else math.nan
+
+
+def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str, float | str | bool]:
+    """Returns a row of what a run reached and kept.
+
+    `last_over_best` is at least 1, also where a higher score is better. `collapsed`: fewer than half of the classes
+    have 2 % of the samples, or the last score is more than 1.5 times worse than the best, or it has none.
+    """
+    rows = trained.scores
+    values = column(rows, metric)
+    row = {"seed": trained.seed, "status": trained.status, "seconds": trained.seconds}
+    if not values:
+        return row | {
+            "best": math.nan,
+            "last": math.nan,
+            "last_over_best": math.nan,
+            "alive": math.nan,
+            "collapsed": True,
+        }
+    best = max(values) if sign_of(metric) > 0 else min(values)
+    ratio, alive = times_best(values, metric), share_alive(rows[-1], modes)
+    collapsed = not trained.finished or ratio > BEYOND or alive < 0.5
+    return row | {"best": best, "last": values[-1], "last_over_best": ratio, "alive": alive, "collapsed": collapsed}
+
+
+def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]:
+    """Returns the rounds and seconds after which a score was at least as good as `wanted`; infinite if it never was."""
+    sign = sign_of(metric)
+    for row in trained.scores:
+        if any(sign * value >= sign * wanted for value in column([row], metric)):
+            return row["step"], trained.seconds * row["step"] / trained.run.steps
+    return math.inf, math.inf
+
+
+def summary(name: str, rows: Sequence[Mapping]) -> dict[str, float | str | bool]:
+    """Returns a row of many: means and standard deviations over seeds, the collapse rate, whether scores are kept."""
+    found: dict[str, float | str | bool] = {"name": name, "runs": len(rows)}
+    for key in ("best", "last", "last_over_best", "seconds"):
+        values = [row[key] for row in rows if math.isfinite(row[key])]
+        found |= {key: float(np.mean(values)) if values else math.nan}
+        found |= {f"{key}_sd": float(np.std(values)) if values else math.nan}
+    found["collapse_rate"] = float(np.mean([row["collapsed"] for row in rows]))
+    found["keeps"] = bool(np.mean([row["last_over_best"] <= KEPT and not row["collapsed"] for row in rows]) >= ENOUGH)
+    return found

@@ -1,0 +1,1 @@
+"""Games of points in the plane: minutes each."""

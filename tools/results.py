@@ -1,0 +1,14 @@
+"""Writes RESULTS.md from the records in results/."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from ganzoo.experiments import report  # TensorFlow reads the variable when it is imported
+from ganzoo.files import write_text
+
+ROOT = Path(__file__).parent.parent
+
+if __name__ == "__main__":
+    write_text(ROOT / "RESULTS.md", report.page(ROOT / "results"))
