@@ -191,9 +191,11 @@ def restore_newest(folder: Path, gan: GAN, say: Callable[[str], None] = print) -
 
 
 def restore_step(folder: Path, gan: GAN, step: int) -> None:
-    """Restores the checkpoint of a step.
+    """Restores the checkpoint of one step into a built, compiled model.
 
     Raises:
-        InputError: if there is none, or it is damaged.
+        InputError: if there is none, or it cannot be restored.
     """
-    state(gan).read(str(folder / f"{step:08d}" / "state")).assert_existing_objects_matched().assert_consumed()
+    path = folder / f"{step:08d}"
+    if flaw := flaw_in(path) or misfit(path, gan):
+        raise InputError(f"checkpoint {path} {flaw}; give one of {Checkpoints(folder).steps()}")

@@ -76,8 +76,8 @@ class Train:
         evaluate_samples: samples of an evaluation.
         evaluate_metrics: their names (see `ganzoo.evaluation.evaluate`); none: those that are its default.
         best_metric: the score that chooses the best checkpoint, `"fid"`, say; None: none is kept.
-        on_nan: what becomes of a run with a term or gradient that is not finite: `"stop"`, or `"rollback"` to the last
-            good checkpoint, from which it goes on with other noise and another order of the data.
+        on_nan: what becomes of a run with a term or gradient that is not finite: `"stop"`, or `"rollback"` to the
+            newest checkpoint, from which it goes on with other noise and another order of the data.
         rollbacks: how often at most.
         jit_compile: compile the round with XLA.
         precision: what the networks compute in, `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`, which scales

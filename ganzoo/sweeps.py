@@ -17,7 +17,7 @@ from typing import Any
 
 import joblib
 
-from ganzoo import config, training
+from ganzoo import config, folders
 from ganzoo.callbacks.history import rows_of
 from ganzoo.callbacks.scoring import SCORES_FILE
 from ganzoo.callbacks.watch import VERDICTS, WATCH_FILE
@@ -76,7 +76,7 @@ class Run:
     @property
     def step(self) -> int:
         """The step of its newest checkpoint; 0 if it has none."""
-        return newest_step(self.model_dir / training.CHECKPOINTS)
+        return newest_step(self.model_dir / folders.CHECKPOINTS)
 
     @property
     def ended(self) -> str | None:
@@ -173,12 +173,12 @@ def runs_of(
         own = (*changes, *(f"{key}={value}" for key, value in varied.items()))
         whole = config.with_precision(config.load_recipe(recipe, own))
         folder = Path(directory) / _name(recipe, varied)
-        if (folder / training.RECIPE_FILE).exists():
-            training.check_folder(whole, folder)  # else a finished run of other settings would pass for this one
+        if (folder / folders.RECIPE_FILE).exists():
+            folders.check_folder(whole, folder)  # else a finished run of other settings would pass for this one
         made.append(Run(recipe, own, varied, folder, whole.train.steps, tuple(flags), whole.train.stop_on_collapse))
-    folders = [run.model_dir for run in made]
-    for folder in folders:
-        if folders.count(folder) > 1:
+    places = [run.model_dir for run in made]
+    for folder in places:
+        if places.count(folder) > 1:
             raise InputError(f"two runs would share the folder {folder}; name recipes and values so that they differ")
     return made
 

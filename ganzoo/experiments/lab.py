@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import joblib
 
-from ganzoo import config, pictures, sweeps, training
+from ganzoo import config, folders, pictures, sweeps, training
 from ganzoo.callbacks.history import rows_of, save_rows
 from ganzoo.callbacks.scoring import SCORES_FILE
 from ganzoo.checkpoints import Checkpoints, restore_step
@@ -81,7 +81,7 @@ class Trained:
     @property
     def steps(self) -> list[int]:
         """The rounds that have a checkpoint."""
-        return Checkpoints(self.run.model_dir / training.CHECKPOINTS).steps()
+        return Checkpoints(self.run.model_dir / folders.CHECKPOINTS).steps()
 
     @property
     def seconds(self) -> float:
@@ -92,10 +92,10 @@ class Trained:
     def restored(self, step: int | None = None) -> GAN:
         """Returns the GAN at the checkpoint of a round; None: at the last one."""
         if step is None:
-            return training.restored(self.run.model_dir)[0]
-        recipe, shape = training.held_recipe(self.run.model_dir)
+            return folders.restored(self.run.model_dir)[0]
+        recipe, shape = folders.held_recipe(self.run.model_dir)
         gan = config.build(recipe, image_shape=shape)
-        restore_step(self.run.model_dir / training.CHECKPOINTS, gan, step)
+        restore_step(self.run.model_dir / folders.CHECKPOINTS, gan, step)
         return gan
 
 
@@ -199,10 +199,10 @@ class Lab:
         for seed in self.seeds if seeds is None else seeds:
             for name, game in games.items():
                 changes = (*game.changes, f"gan.seed={seed}")
-                recipe = config.load_recipe(game.recipe, changes)
+                recipe = config.with_precision(config.load_recipe(game.recipe, changes))
                 folder = self.runs_folder / f"{game.name}-seed={seed}"
-                if (folder / training.RECIPE_FILE).exists():
-                    training.check_folder(recipe, folder)
+                if (folder / folders.RECIPE_FILE).exists():
+                    folders.check_folder(recipe, folder)
                 run = sweeps.Run(game.recipe, changes, {}, folder, recipe.train.steps, tuple(flags))
                 wanted.append((name, seed, run))
         runs = {run.model_dir: run for _, _, run in wanted}
@@ -257,7 +257,7 @@ class Lab:
             "runs": runs,
         }
         for each in {each.run.model_dir: each for each in self.trained}.values():
-            source = each.run.model_dir / training.RECIPE_FILE
+            source = each.run.model_dir / folders.RECIPE_FILE
             if source.exists():
                 write_text(self.path(f"recipes/{each.run.model_dir.name}.json"), source.read_text(encoding="utf-8"))
         write_text(self.folder / RECORD_FILE, json.dumps(record, indent=2) + "\n")
