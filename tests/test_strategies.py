@@ -1,4 +1,6 @@
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -234,15 +236,15 @@ def test_workers_need_to_know_how_many_batches_there_are(build_tiny, examples, m
         gan.evaluate(unknown)
 
 
-@pytest.mark.parametrize(("status", "ends"), [(None, [0, 0, None]), (75, [0, 75, 75])])
-def test_the_command_says_by_its_status_what_is_to_go_on(monkeypatch, capsys, status, ends):
+def ends_of_the_command(status):
+    """Returns the exit statuses of a run that is over, cut, and without a worker (None: of a mistake); what is said."""
     from ganzoo.cli import train
 
     def lost():
         raise WorkerLost("another worker is gone")
 
     def end(trained):
-        monkeypatch.setattr(train, "trained", trained)
+        train.trained = trained
         try:
             train.main()
         except SystemExit as left:
@@ -251,9 +253,17 @@ def test_the_command_says_by_its_status_what_is_to_go_on(monkeypatch, capsys, st
             return None
         return 0
 
-    monkeypatch.setattr(train, "CUT_STATUS", SimpleNamespace(value=status))
-    assert [end(lambda: False), end(lambda: True), end(lost)] == ends
-    assert ("another worker is gone" in capsys.readouterr().err) == (status is not None)
+    train.CUT_STATUS = SimpleNamespace(value=status)
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        return [end(lambda: False), end(lambda: True), end(lost)], said.getvalue()
+
+
+@pytest.mark.parametrize(("status", "ends"), [(None, [0, 0, None]), (75, [0, 75, 75])])
+def test_the_command_says_by_its_status_what_is_to_go_on(in_process, status, ends):
+    """In a process of its own: two tools cannot define their flags in one."""
+    found, said = in_process("test_strategies", "ends_of_the_command", status)
+    assert found == ends
+    assert ("another worker is gone" in said) == (status is not None)
 
 
 # Two replicas.
