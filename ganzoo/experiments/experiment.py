@@ -40,6 +40,7 @@ class Experiment:
         hours: budget -> core-hours that it is expected to take, for one seed.
         seeds: how many it takes where nobody says.
         scaled: what `short` does less of than the paper; none: nothing.
+        needs: names of the TFDS sets that it trains on.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Experiment:
     hours: Mapping[str, float]
     seeds: int = 1
     scaled: str = ""
+    needs: tuple[str, ...] = ()
 
 
 EXPERIMENTS: dict[str, Experiment] = {}
@@ -61,12 +63,13 @@ def experiment(
     hours: tuple[float, float, float] = (0.0, 0.0, 0.0),
     seeds: int = 1,
     scaled: str = "",
+    needs: tuple[str, ...] = (),
 ) -> Callable[[Callable], Callable]:
     """Registers the function below it as an experiment, its docstring as the title; `hours` are those of `BUDGETS`."""
 
     def register(run: Callable) -> Callable:
         cost, title = dict(zip(BUDGETS, hours, strict=True)), run.__doc__.splitlines()[0].rstrip(".")
-        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, scaled)
+        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, scaled, needs)
         return run
 
     return register
