@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ganzoo.experiments.cifar.games import METRIC, SCALED, draw_scores, game, means, real_score, row_of
+from ganzoo.experiments.cifar.games import SCALED, draw_scores, game, means, real_score, row_of
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.ranks import agreement
@@ -13,7 +13,7 @@ TABLE_1 = {
     "dual_d_selu": 7.65, "dfm": 7.30, "dragan": 7.10, "minibatch_discrimination": 7.00, "wgan_gp": 6.80, "d2gan": 6.76,
     "dcgan": 6.70, "cramer": 6.40, "began": 5.40,
 }  # fmt: skip
-FULL = 7.65
+FULL, REAL = 7.65, 12.0
 TABLE_2 = {
     "dual_d_selu": FULL, "dual_d_selu_both_md": 7.52, "dual_d_selu_without_selu": 7.36,
     "dual_d_selu_without_resblock": 7.32, "dual_d_selu_both_selu": 7.06, "dual_d_selu_without_md": 6.95,
@@ -28,20 +28,15 @@ def table(lab: Lab, published: dict[str, float]) -> dict[str, float]:
     found = means(rows)
     best, fids = means(rows, "best"), means(rows, "fid")
     lab.table("runs", rows)
-    lab.table(
-        "table",
-        [
-            {
-                "method": name, "published": value, f"{METRIC}_last": found[name], f"{METRIC}_best": best[name],
-                "fid_last": fids[name], "collapsed": sum(row["collapsed"] for row in rows if row["method"] == name),
-                "runs": sum(row["method"] == name for row in rows),
-            }
-            for name, value in {"real": 12.0, **published}.items()
-            if name != "real"
-        ]
-        + [{"method": "real", "published": 12.0, f"{METRIC}_last": real_score(runs), f"{METRIC}_best": "",
-            "fid_last": "", "collapsed": "", "runs": ""}],
-    )  # fmt: skip
+    summary = [
+        {
+            "method": name, "published": value, "last": found[name], "best": best[name], "fid_last": fids[name],
+            "collapsed": sum(row["collapsed"] for row in rows if row["method"] == name), "runs": len(runs[name]),
+        }
+        for name, value in published.items()
+    ]  # fmt: skip
+    lab.table("table", [*summary, {**dict.fromkeys(summary[0], ""), "method": "real", "published": REAL,
+                                   "last": real_score(runs)}])  # fmt: skip
     draw_scores(lab, "scores", rows, published)
     return found
 

@@ -1,0 +1,90 @@
+"""Games on CIFAR-10: what is narrowed, what rows say, whether two orders agree."""
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from ganzoo import config, experiments
+from ganzoo.experiments import ranks, walks
+from ganzoo.experiments.cifar import games, kodali, tables
+from ganzoo.experiments.lab import Lab
+
+
+@pytest.fixture(params=["smoke", "short", "full"])
+def lab(request, tmp_path):
+    return Lab(experiments.named("z-table1"), tmp_path, tmp_path / "runs", budget=request.param)
+
+
+def recipe(game):
+    return config.load_recipe(game.recipe, game.changes)
+
+
+def test_every_game_is_a_recipe(lab):
+    """Of all tables and figures, at each budget; the full one is the paper's but for how it is scored."""
+    named = {name: games.game(lab, name) for name in {**tables.TABLE_1, **tables.TABLE_2, **tables.TABLE_3}}
+    for name, game in {**named, **kodali.five(lab), **kodali.hard(lab)}.items():
+        made = recipe(game)
+        assert made.data.dataset == "cifar10", name
+        assert made.train.steps % made.train.evaluate_steps == 0
+        assert made.train.evaluate_steps == made.train.checkpoint_steps
+        if lab.budget == "full" and name in named:
+            assert made.gan == config.load_recipe(game.recipe).gan
+            assert made.data == config.load_recipe(game.recipe).data
+            assert made.train.steps == 100_000
+
+
+def test_tables_name_what_the_paper_has():
+    assert set(tables.TABLE_2) & set(tables.TABLE_3) == {"dual_d_selu"}
+    assert len({*tables.TABLE_2, *tables.TABLE_3}) == 9  # the game and eight ablations
+    assert len(tables.TABLE_1) + 1 == 10  # with the real images' row
+
+
+def test_networks_are_narrow_at_short(tmp_path):
+    lab = Lab(experiments.named("z-table1"), tmp_path, tmp_path, budget="short")
+    own = recipe(games.game(lab, "dual_d_selu_without_md")).gan["networks"]
+    assert own["discriminator"] == {"minibatch_kernels": 0, "width": 32}  # residual
+    assert own["second_discriminator"] == {"width": 16}
+    assert recipe(games.game(lab, "dfm")).gan["networks"]["denoiser"] == {"width": 256}
+    given = games.game(lab, "dcgan", 'gan.networks.generator={architecture = "mlp", width = 3}')
+    assert recipe(given).gan["networks"]["generator"] == {"architecture": "mlp", "width": 3}
+
+
+def test_equal_steps_of_the_discriminator_are_five_times_the_rounds(tmp_path):
+    five = kodali.five(Lab(experiments.named("k-fig5"), tmp_path, tmp_path, budget="short"))
+    steps = {name: recipe(game).train.steps for name, game in five.items()}
+    assert steps["dragan, equal D steps"] == 5 * steps["dragan, equal G steps"] == 5 * steps["wgan_gp"]
+
+
+def test_agreement_is_kendalls_tau():
+    published = dict(zip("abcdef", range(6), strict=True))
+    found = dict(zip("abcdef", (0.3, 0.1, 2.0, 4.0, 3.0, 5.0), strict=True))
+    tau, low, high = ranks.agreement(published, found)
+    assert tau == pytest.approx(kendalltau(range(6), list(found.values())).statistic)
+    assert -1 <= low < tau < high <= 1
+    assert ranks.agreement(published, published)[:2] == (1.0, 1.0)
+    assert ranks.agreement(published, {name: -value for name, value in published.items()})[0] == -1.0
+
+
+def test_a_method_without_a_score_is_left_out():
+    published = {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert ranks.agreement(published, {"a": 1.0, "b": 2.0, "c": np.nan})[0] == 1.0
+    rows = [{"method": "a", "last": 1.0}, {"method": "a", "last": np.nan}, {"method": "b", "last": np.nan}]
+    found = games.means(rows)
+    assert found["a"] == 1.0
+    assert np.isnan(found["b"])
+
+
+def test_walks_begin_and_end_at_their_stations():
+    start, end = np.random.default_rng(0).normal(size=(2, walks.WALKS, 6)).astype(np.float32)
+    for latents in walks.walks(start, end).values():
+        assert latents.shape == (walks.WALKS, walks.FRAMES, 6)
+        np.testing.assert_allclose(latents[:, 0], start, atol=1e-5)
+        np.testing.assert_allclose(latents[:, -1], end, atol=1e-5)
+
+
+def test_a_jump_is_seen():
+    smooth = np.linspace(0, 1, walks.FRAMES)[None, :, None, None, None] * np.ones((2, 1, 4, 4, 1))
+    assert walks.largest_jump(smooth) == pytest.approx(1.0)
+    jumping = smooth.copy()
+    jumping[1, 6:] += 3.0
+    assert walks.largest_jump(jumping) > walks.JUMP
