@@ -93,10 +93,15 @@ class Trained:
         """Returns the GAN at the checkpoint of a round; None: at the last one."""
         if step is None:
             return folders.restored(self.run.model_dir)[0]
+        return next(gan for _, gan in self.snapshots([step]))
+
+    def snapshots(self, steps: Sequence[int] | None = None) -> Iterator[tuple[int, GAN]]:
+        """Yields the round of each checkpoint, or of those asked for, and the GAN there: one and the same model."""
         recipe, shape = folders.held_recipe(self.run.model_dir)
         gan = config.build(recipe, image_shape=shape)
-        restore_step(self.run.model_dir / folders.CHECKPOINTS, gan, step)
-        return gan
+        for step in self.steps if steps is None else steps:
+            restore_step(self.run.model_dir / folders.CHECKPOINTS, gan, step)
+            yield step, gan
 
 
 def numbers(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:

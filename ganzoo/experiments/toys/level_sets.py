@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from ganzoo import pictures
 from ganzoo.data import load
+from ganzoo.evaluation import modes_covered
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Game, Lab
-from ganzoo.experiments.toys.games import mode_scores
 from ganzoo.gan import GAN
 from ganzoo.penalties import squared_gradient_norms
 
@@ -75,8 +75,7 @@ def page(lab: Lab, dataset: str, rounds: int) -> list[dict]:
     with lab.figure("level_sets", 2.6 * PHASES, 2.7 * len(VARIANTS)) as figure:
         panels = figure.subplots(len(VARIANTS), PHASES, squeeze=False)
         for row, (name, run) in zip(panels, trained.items(), strict=True):
-            for panel, step in zip(row, run.steps, strict=False):
-                gan = run.restored(step)
+            for panel, (step, gan) in zip(row, run.snapshots(), strict=False):
                 draw(panel, *surface(gan, REACH), real)
                 panel.set_title(f"{name}, round {step}", fontsize=8)
                 found = {"slope_at_real": slope_at(gan, real), "flexibility": flexibility(gan, REACH)}
@@ -146,14 +145,15 @@ def k_fig13(lab: Lab) -> None:
     rows = page(lab, "ring8", rounds)
     for name, (run,) in lab.train(games("ring8", VARIANTS, rounds, PHASES), seeds=[0]).items():
         points = run.restored().generate(2_500, seed=1, averaged=False)
-        rows.append({"variant": name, "modes": mode_scores(points, density)["modes"]})
+        covered = modes_covered(points, density.modes, density.standard_deviation)
+        rows.append({"variant": name, "modes": float(covered)})
     judged(lab, "converge", rows[-len(VARIANTS) :], "modes", lambda last: last["dragan"] == last["wgan_gp"] == 8)
     judged(lab, "flexible", rows[: -len(VARIANTS)], "flexibility", lambda last: last["dragan"] > last["wgan_gp"])
     frames = lab.choose(smoke=3, short=FRAMES)
     animated = games("ring8", ("wgan_gp",), frames * lab.choose(smoke=1, short=50), frames)
     (run,) = lab.train(animated, seeds=[0])["wgan_gp"]
     real = density.sample(500, 0)
-    drawn = [frame(*surface(run.restored(step), REACH), real, step) for step in run.steps]
+    drawn = [frame(*surface(gan, REACH), real, step) for step, gan in run.snapshots()]
     pictures.save_walk(np.stack(drawn), lab.path("surface.gif"), seconds=0.25)
 
 

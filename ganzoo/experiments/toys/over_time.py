@@ -5,7 +5,7 @@ import numpy as np
 from ganzoo.data import load
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Game, Lab
-from ganzoo.experiments.toys.games import SAMPLES, mode_scores, zoo, zoo_game
+from ganzoo.experiments.toys.games import SAMPLES, spread, zoo, zoo_game
 
 # Beside the zoo's own games: the plain game and unrolled ones in the setting of unrolled's recipe.
 UNROLLED = {"unrolled, 0 steps": 0, "unrolled, 5 steps": 5, "unrolled, 10 steps": 10}
@@ -41,11 +41,12 @@ def a_mog_time(lab: Lab) -> None:
     rounds, density = lab.choose(smoke=10, short=3_000, full=25_000), load("ring8")
     rows, snapshots = [], {}
     for name, runs in lab.train(games(rounds, names)).items():
-        for trained in runs:
-            for step in trained.steps:
-                points = trained.restored(step).generate(SAMPLES, seed=1, averaged=False)
-                rows.append({"game": name, "seed": trained.seed, "step": step, **mode_scores(points, density)})
-                if trained.seed == lab.seeds[0]:
+        # Snapshots are drawn of one seed; of the games that are judged the others are looked at, too.
+        for trained in runs if name in UNROLLED else runs[:1]:
+            for step, gan in trained.snapshots():
+                points = gan.generate(SAMPLES, seed=1, averaged=False)
+                rows.append({"game": name, "seed": trained.seed, "step": step, "spread": spread(points, density)})
+                if trained is runs[0]:
                     snapshots.setdefault(name, {})[step] = points
     lab.table("snapshots", rows)
 

@@ -5,20 +5,18 @@ import numpy as np
 from ganzoo.data import Density, load
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab, Trained
-from ganzoo.experiments.toys.games import SAMPLES, mode_scores, zoo
+from ganzoo.experiments.toys.games import SAMPLES, zoo
 
 DATASETS = ("ring8", "grid25")
-COLUMNS = ("modes", "high_quality", "reverse_kl", "seconds")
-NEAR = 0.3  # of the distance between modes: a sample this near belongs to one
+SCORES = {"modes": "modes_covered", "high_quality": "high_quality_share", "reverse_kl": "reverse_kl"}
+COLUMNS = (*SCORES, "seconds")
 
 
-def scored(trained: Trained, density: Density) -> tuple[dict, np.ndarray]:
-    """Returns the scores of a run's last weights, and its samples [N, D]; of none that was made, no scores."""
+def row_of(trained: Trained) -> dict:
+    """Returns what a run came to; without scores if it was not evaluated."""
     row = {"seed": trained.seed, "status": trained.status, "seconds": trained.seconds}
-    if not trained.steps:
-        return row, np.zeros((0, 2), np.float32)
-    points = trained.restored().generate(SAMPLES, seed=1, averaged=False)
-    return row | mode_scores(points, density), points
+    last = trained.scores[-1] if trained.scores else {}
+    return row | {name: last[score] for name, score in SCORES.items() if score in last}
 
 
 def summary(rows: list[dict]) -> list[dict]:
@@ -58,10 +56,9 @@ def p_zoo(lab: Lab) -> None:
     for dataset in DATASETS:
         density, rows, points = load(dataset), [], {}
         for name, runs in lab.train(zoo(dataset, rounds, names)).items():
-            for trained in runs:
-                row, samples = scored(trained, density)
-                rows.append({"variant": name, **row})
-                points.setdefault(name, samples)
+            rows += [{"variant": name, **row_of(trained)} for trained in runs]
+            if runs[0].steps:
+                points[name] = runs[0].restored().generate(SAMPLES, seed=1, averaged=False)
         table = sorted(summary(rows), key=lambda row: (np.isnan(row["reverse_kl"]), row["reverse_kl"]))
         lab.table(
             f"{dataset}_runs",
@@ -96,6 +93,6 @@ def draw_page(lab: Lab, name: str, density: Density, points: dict[str, np.ndarra
             panel.axis("off")
         for panel, (variant, row) in zip(panels, rows.items(), strict=False):
             panel.plot(*density.modes.T, "k+", ms=4, mew=0.5)
-            panel.plot(*points[variant].T, ",", alpha=0.6, rasterized=True)
+            panel.plot(*points.get(variant, np.zeros((0, 2))).T, ",", alpha=0.6, rasterized=True)
             panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
             panel.set_title(f"{variant}\n{row['modes']:.1f} modes, {100 * row['high_quality']:.0f} %", fontsize=6)
