@@ -73,7 +73,7 @@ def rebuilt(trained: Trained, seed: int) -> GAN:
 
 
 def weight_gradients(gan: GAN, loss: Callable[[tf.Tensor], tf.Tensor], batches: int) -> Callable[[], np.ndarray]:
-    """Returns what takes a loss's gradients by the generator's weights, a batch of fakes a row: float64 [batches, W]."""
+    """Returns what takes a loss's gradients by the generator's weights, a batch of fakes a row: [batches, W]."""
 
     @tf.function
     def gradient(number: tf.Tensor) -> tf.Tensor:
