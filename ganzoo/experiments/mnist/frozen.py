@@ -19,8 +19,8 @@ BATCH = 128
 EPOCHS = (1, 10, 25)
 HELD_EPOCH = 10  # after which the discriminator is held
 # No batch norm: a held discriminator shall be a function of the image, a generator one of its latent alone.
-NETWORK = '{architecture = "strided", width = 16, depth = 2, normalized = false}'
-SCALED = "two layers of stride 2, 16 and 32 filters, without batch norm, for the paper's DCGAN"
+NETWORK = '{{architecture = "strided", width = {}, depth = 2, normalized = false}}'
+SCALED = "16 and 32 filters for 64 and 128; two layers of stride 2 without batch norm, for the paper's DCGAN"
 
 
 def split(lab: Lab) -> str:
@@ -34,16 +34,17 @@ def rounds_of_epoch(lab: Lab) -> int:
 
 
 def trained_game(lab: Lab) -> list[Trained]:
-    """Returns the runs of the plain game that both experiments hold a player of, a checkpoint an epoch."""
+    """Returns the finished runs of the plain game that both experiments hold a player of, a checkpoint an epoch."""
     epoch, epochs = rounds_of_epoch(lab), max(held_epochs(lab))
+    network = NETWORK.format(lab.choose(smoke=16, short=16, full=64))
     changes = (
         "data.dataset=mnist", f"data.split={split(lab)}", f"data.batch_size={BATCH}", "gan.prior=uniform",
         "gan.latent_dim=100", "gan.ema_momentum=0.0",
-        f"gan.networks.generator={NETWORK}", f"gan.networks.discriminator={NETWORK}",
+        f"gan.networks.generator={network}", f"gan.networks.discriminator={network}",
         f"train.steps={epochs * epoch}", f"train.checkpoint_steps={epoch}", f"train.keep_checkpoints={epochs}",
         "train.watch_steps=0", "train.evaluate_steps=0", "train.deterministic=false",
     )  # fmt: skip
-    return lab.train({"plain": Game("non_saturating", changes)})["plain"]
+    return [each for each in lab.train({"plain": Game("non_saturating", changes)})["plain"] if each.finished]
 
 
 def held_epochs(lab: Lab) -> tuple[int, ...]:
@@ -94,7 +95,7 @@ def size_and_spread(gradients: np.ndarray) -> dict[str, float]:
 
 @experiment(
     "a-frozen-g",
-    hours=(0.01, 0.45, 0.45),
+    hours=(0.01, 0.35, 3.0),
     seeds=3,
     scaled=SCALED,
     claims={
@@ -179,7 +180,7 @@ def variety(gan: GAN, count: int) -> dict[str, float]:
 
 @experiment(
     "a-frozen-d",
-    hours=(0.01, 0.35, 0.35),
+    hours=(0.01, 0.3, 3.0),
     seeds=3,
     scaled=SCALED,
     claims={
@@ -207,7 +208,7 @@ def a_frozen_d(lab: Lab) -> None:
         batches = itertools.repeat(tf.zeros((BATCH, *gan.image_shape)))  # the generator sees no data
         for mark in alone(gan, "generator", batches, marks):
             rows.append({"seed": trained.seed, "step": mark, **variety(gan, lab.choose(smoke=50, short=1_000))})
-            if trained.seed == lab.seeds[0]:
+            if trained.seed == rows[0]["seed"]:
                 sheet.append(gan.generate(10, seed=1, averaged=False))
     lab.table("variety", rows)
     first, last = ([row for row in rows if row["step"] == step] for step in (marks[0], marks[-1]))

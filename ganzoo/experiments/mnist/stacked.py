@@ -10,7 +10,6 @@ from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Game, Lab, Trained
 from ganzoo.experiments.mnist.measures import measured, sample_scores
 
-WIDTH = 16  # filters of the layer at 16 x 16
 SAMPLES = 26_000  # as Lin et al.; real images stacked at random reach all 1,000 modes
 SNAPSHOTS = 4
 SHARES = {"dcgan": 1, "dcgan, D at 1/2": 2, "dcgan, D at 1/4": 4}
@@ -18,31 +17,31 @@ CURES = ("unrolled", "d2gan", "mdgan", "ebgan_pt", "pacgan")
 COLUMNS = ("modes", "reverse_kl", "seconds")
 
 
-def network(width: int = WIDTH, normalized: bool = True, **options: str | int) -> str:
-    """Returns three convolutions of stride 2, as TOML."""
+def network(width: int, normalized: bool = True, **options: str | int) -> str:
+    """Returns three convolutions of stride 2, from `width` filters, as TOML."""
     given = "".join(f", {key} = {value}" for key, value in options.items())
     flag = str(normalized).lower()
     return f'{{architecture = "strided", width = {width}, depth = 3, normalized = {flag}{given}}}'
 
 
-def networks(variant: str) -> dict[str, str]:
+def networks(variant: str, width: int) -> dict[str, str]:
     """Returns the networks of a variant's players: the same for all, but for what makes the variant."""
-    plain = {"generator": network(), "discriminator": network()}
+    plain = {"generator": network(width), "discriminator": network(width)}
     return plain | {
-        "unrolled": {role: network(normalized=False) for role in plain},
-        "d2gan": {"second_discriminator": network()},
-        "mdgan": {"encoder": network()},
-        "ebgan_pt": {"discriminator": f'{{architecture = "autoencoder", width = {WIDTH // 2}}}'},
+        "unrolled": {role: network(width, normalized=False) for role in plain},
+        "d2gan": {"second_discriminator": network(width)},
+        "mdgan": {"encoder": network(width)},
+        "ebgan_pt": {"discriminator": f'{{architecture = "autoencoder", width = {width // 2}}}'},
         "dual_d_selu": {
-            "discriminator": network(normalized=False, minibatch_kernels=50),
-            "second_discriminator": network(normalized=False, activation='"selu"'),
+            "discriminator": network(width, normalized=False, minibatch_kernels=100),
+            "second_discriminator": network(width, normalized=False, activation='"selu"'),
         },
     }.get(variant, {})
 
 
 def games(lab: Lab, names: Sequence[str] | None) -> dict[str, Game]:
     """Returns all games by name, or some: each recipe's own optimizer and latents, with small networks."""
-    rounds = lab.choose(smoke=2, short=8_000, full=50_000)
+    rounds, width = lab.choose(smoke=2, short=8_000, full=50_000), lab.choose(smoke=4, short=16, full=64)
     common = (
         "data.dataset=stacked_mnist", "gan.ema_momentum=0.0", f"train.steps={rounds}",
         f"train.checkpoint_steps={max(1, rounds // SNAPSHOTS)}", f"train.keep_checkpoints={SNAPSHOTS}",
@@ -52,9 +51,9 @@ def games(lab: Lab, names: Sequence[str] | None) -> dict[str, Game]:
     found = {}
     for name in names or (*SHARES, *CURES, "dual_d_selu"):
         variant = name.partition(",")[0]
-        players = networks(variant)
+        players = networks(variant, width)
         if name in SHARES:
-            players["discriminator"] = network(WIDTH // SHARES[name])
+            players["discriminator"] = network(width // SHARES[name])
         batch = 128 if variant == "pacgan" else 64  # 64 packs of two
         own = (f"gan.networks.{player}={spec}" for player, spec in players.items())
         found[name] = Game(variant, (*common, *small, f"data.batch_size={batch}", *own))
@@ -77,10 +76,9 @@ def summary(rows: Sequence[dict]) -> list[dict]:
 
 @experiment(
     "p-stacked",
-    hours=(0.02, 2.0, 12.0),
+    hours=(0.02, 2.2, 100.0),
     seeds=3,
-    scaled="8,000 rounds for 50,000; three layers of stride 2 from 16 filters at 16x16, for 64 and more; dual_d_selu "
-    "without residual blocks",
+    scaled="8,000 rounds for 50,000; 16 filters in the first layer for 64; dual_d_selu without residual blocks",
     claims={
         "packing": Claim(
             "Lin et al. 2018, section 4.2, on stacked MNIST",
