@@ -131,7 +131,7 @@ def test_a_run_collapses_if_its_score_falls_or_ends_low():
 
 def test_rows_are_parted_by_game_and_seed():
     rows = [{"game": game, "seed": seed, "x": 10 * seed + step} for game in "ab" for seed in (0, 1) for step in (1, 2)]
-    first, second = one_layer.series(rows, "b", "x")
+    first, second = one_layer.series(rows, "b", "x").values()
     assert (first.tolist(), second.tolist()) == ([1, 2], [11, 12])
 
 

@@ -148,7 +148,8 @@ def judge_falls(lab: Lab, rows: Sequence[dict]) -> None:
     found = f"{falls} falls; " + "; ".join(f"{kind}: norm x {value:.2g}" for kind, value in medians.items())
     lab.judge("spikes", medians["logit"] >= 1.5 if told and falls >= 3 else None, found)
     found = "; ".join(f"{kind}: {value:.2f}" for kind, value in together.items())
-    lab.judge("together", together["logit"] <= -0.3 if told else None, found)
+    known = told and np.isfinite(together["logit"])
+    lab.judge("together", together["logit"] <= -0.3 if known else None, found)
 
 
 def draw_beside(lab: Lab, rows: Sequence[dict]) -> None:
