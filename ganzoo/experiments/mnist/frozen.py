@@ -1,0 +1,239 @@
+"""One player held, the other trained on: Arjovsky & Bottou 2017, figures 2 and 3; the article on mode collapse."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from ganzoo import config, folders
+from ganzoo.data import load, training_batches
+from ganzoo.experiments.exact.vanishing import LOSSES, series
+from ganzoo.experiments.experiment import Claim, experiment
+from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.mnist.measures import moments
+from ganzoo.gan import GAN
+from ganzoo.noise import Stream
+
+BATCH = 128
+EPOCHS = (1, 10, 25)
+HELD_EPOCH = 10  # after which the discriminator is held
+# No batch norm: a held discriminator shall be a function of the image, a generator one of its latent alone.
+NETWORK = '{{architecture = "strided", width = {}, depth = 2, normalized = false}}'
+SCALED = "16 and 32 filters for 64 and 128; two layers of stride 2 without batch norm, for the paper's DCGAN"
+
+
+def split(lab: Lab) -> str:
+    """Returns the part of MNIST that is trained on."""
+    return lab.choose(smoke="train[:512]", short="train")
+
+
+def rounds_of_epoch(lab: Lab) -> int:
+    """Returns how many rounds an epoch has."""
+    return lab.choose(smoke=512, short=60_000) // BATCH
+
+
+def trained_game(lab: Lab) -> list[Trained]:
+    """Returns the finished runs of the plain game that both experiments hold a player of, a checkpoint an epoch."""
+    epoch, epochs = rounds_of_epoch(lab), max(held_epochs(lab))
+    network = NETWORK.format(lab.choose(smoke=16, short=16, full=64))
+    changes = (
+        "data.dataset=mnist", f"data.split={split(lab)}", f"data.batch_size={BATCH}", "gan.prior=uniform",
+        "gan.latent_dim=100", "gan.ema_momentum=0.0",
+        f"gan.networks.generator={network}", f"gan.networks.discriminator={network}",
+        f"train.steps={epochs * epoch}", f"train.checkpoint_steps={epoch}", f"train.keep_checkpoints={epochs}",
+        "train.watch_steps=0", "train.evaluate_steps=0", "train.deterministic=false",
+    )  # fmt: skip
+    return [each for each in lab.train({"plain": Game("non_saturating", changes)})["plain"] if each.finished]
+
+
+def held_epochs(lab: Lab) -> tuple[int, ...]:
+    """Returns the epochs after which a generator is held."""
+    return lab.choose(smoke=(1,), short=EPOCHS)
+
+
+def alone(gan: GAN, player: str, batches: Iterator, marks: Sequence[int]) -> Iterator[int]:
+    """Yields the steps in `marks`, increasing, as one player trains and the others are held."""
+
+    @tf.function
+    def step(real: tf.Tensor, number: tf.Tensor) -> None:
+        gan.update((player,), real, Stream(gan.seed, number, f"{player} alone"))
+
+    done = 0
+    for mark in marks:
+        for number in tf.range(done, mark, dtype=tf.int64):
+            step(next(batches), number)
+        done = mark
+        yield mark
+
+
+def rebuilt(trained: Trained, seed: int) -> GAN:
+    """Returns a run's game with new players."""
+    recipe, shape = folders.held_recipe(trained.run.model_dir)
+    return config.build(recipe, image_shape=shape, seed=seed)
+
+
+def weight_gradients(gan: GAN, loss: Callable[[tf.Tensor], tf.Tensor], batches: int) -> Callable[[], np.ndarray]:
+    """Returns what takes a loss's gradients by the generator's weights, a batch of fakes a row: [batches, W]."""
+
+    @tf.function
+    def gradient(number: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            value = loss(gan.scores(gan.make_fake(tf.constant(BATCH), Stream(gan.seed, number, "gradients"))))
+        return tf.concat([tf.reshape(g, [-1]) for g in tape.gradient(value, gan.generator.trainable_variables)], 0)
+
+    numbers = tf.range(batches, dtype=tf.int64)
+    return lambda: np.stack([gradient(number).numpy() for number in numbers]).astype(np.float64)
+
+
+def size_and_spread(gradients: np.ndarray) -> dict[str, float]:
+    """Returns the norm of the mean of gradients [N, W], and the root mean square of what they differ from it by."""
+    mean = gradients.mean(0)
+    spread = np.sqrt(((gradients - mean) ** 2).sum(1).mean())
+    return {"norm_of_mean": float(np.linalg.norm(mean)), "spread": float(spread)}
+
+
+@experiment(
+    "a-frozen-g",
+    hours=(0.01, 0.35, 3.0),
+    seeds=3,
+    scaled=SCALED,
+    claims={
+        "saturates": Claim(
+            "Article; Arjovsky & Bottou 2017, figure 2",
+            "With log(1 - D) the held generator's gradient vanishes as the discriminator nears its optimum.",
+            "held after 1, 10 and 25 epochs, each: the mean gradient's norm at the last mark is under 1 % of its "
+            "largest; mean of seeds",
+            "figure",
+        ),
+        "grows": Claim(
+            "Article; Arjovsky & Bottou 2017, figure 3",
+            "With -log D the gradient grows, and so does its variance.",
+            "held after 1, 10 and 25 epochs, each: norm and spread over batches are at the last mark at least 3 times "
+            "those at the first; mean of seeds",
+            "figure",
+        ),
+    },
+)
+def a_frozen_g(lab: Lab) -> None:
+    """Holds MNIST's generator after 1, 10 and 25 epochs: how large and noisy its gradient gets as D learns."""
+    marks = lab.choose(smoke=(1, 2), short=(10, 30, 100, 300, 1_000, 4_000))
+    images, rows = load("mnist", split(lab), data_dir=lab.data_dir), []
+    for trained in trained_game(lab):
+        held = moments(trained, [epoch * rounds_of_epoch(lab) for epoch in held_epochs(lab)])
+        for epoch, (_, old) in zip(held_epochs(lab), held, strict=True):
+            gan = rebuilt(trained, seed=trained.seed + 1_000)  # the discriminator begins anew
+            gan.generator.set_weights(old.generator.get_weights())
+            batches = iter(training_batches(images, BATCH, gan.seed))
+            taken = {name: weight_gradients(gan, loss, lab.choose(smoke=2, short=16)) for name, loss in LOSSES.items()}
+            for mark in alone(gan, "discriminator", batches, marks):
+                for name, gradients in taken.items():
+                    found = size_and_spread(gradients())
+                    rows.append({"epoch": epoch, "seed": trained.seed, "step": mark, "loss": name, **found})
+    lab.table("gradients", rows)
+    judge_gradients(lab, rows)
+    with lab.figure("gradients", 9.0, 3.6) as figure:
+        for panel, column in zip(figure.subplots(1, 2), ("norm_of_mean", "spread"), strict=True):
+            for style, name in zip(("--", "-"), LOSSES, strict=True):
+                for number, epoch in enumerate(held_epochs(lab)):
+                    values = series(rows, name, column, epoch=epoch)
+                    panel.loglog(marks, values, f"C{number}o{style}", ms=3, label=f"{name}, G of epoch {epoch}")
+            panel.set(xlabel="steps of D, G held", title=column.replace("_", " "))
+            panel.grid(alpha=0.3)
+        panel.legend(fontsize=7)
+
+
+def judge_gradients(lab: Lab, rows: list[dict]) -> None:
+    """Judges both claims at every epoch."""
+    rests, growths = {}, {}
+    for epoch in held_epochs(lab):
+        saturating = series(rows, "log(1 - D)", "norm_of_mean", epoch=epoch)
+        rests[epoch] = float(saturating[-1] / saturating.max())
+        columns = (series(rows, "-log D", column, epoch=epoch) for column in ("norm_of_mean", "spread"))
+        growths[epoch] = [float(values[-1] / values[0]) for values in columns]
+    told = lab.budget != "smoke"
+    found = "; ".join(f"epoch {epoch}: {100 * rest:.2g} % of its largest" for epoch, rest in rests.items())
+    lab.judge("saturates", all(rest < 0.01 for rest in rests.values()) if told else None, found)
+    found = "; ".join(f"epoch {epoch}: norm x {norm:.2g}, spread x {far:.2g}" for epoch, (norm, far) in growths.items())
+    lab.judge("grows", all(min(growth) >= 3 for growth in growths.values()) if told else None, found)
+
+
+def variety(gan: GAN, count: int) -> dict[str, float]:
+    """Returns how far samples differ, how much a latent matters, and how real D thinks they are.
+
+    `spread` is the root mean square deviation of a pixel over samples, `slope` the root mean square of the Frobenius
+    norm of dG/dz: of J^T v, with one v ~ N(0, I) a sample, whose squared norm has the mean ||J||^2.
+    """
+    stream = Stream(0, tf.constant(0, tf.int64), "variety")
+    latents = stream.latents(tf.constant(count), gan.latent_dim, gan.prior)
+    with tf.GradientTape() as tape:
+        tape.watch(latents)
+        images = gan.generator(latents, training=False)
+        value = tf.reduce_sum(images * stream.normal("directions", (count, *gan.image_shape)))
+    squares = tf.reduce_sum(tf.square(tape.gradient(value, latents)), axis=1)
+    return {
+        "spread": float(tf.sqrt(tf.reduce_mean(tf.math.reduce_variance(images, axis=0)))),
+        "slope": float(tf.sqrt(tf.reduce_mean(squares))),
+        "probability": float(tf.reduce_mean(tf.sigmoid(gan.discriminator(images, training=False)))),
+    }
+
+
+@experiment(
+    "a-frozen-d",
+    hours=(0.01, 0.3, 3.0),
+    seeds=3,
+    scaled=SCALED,
+    claims={
+        "one_point": Claim(
+            "Article, on mode collapse",
+            "Against a held discriminator all samples become the one image that it thinks most real.",
+            "D held after 10 epochs: the samples' spread at the last mark is under 10 % of that before; mean of seeds",
+            "argument",
+        ),
+        "deaf": Claim(
+            "Article, on mode collapse",
+            "The sample no longer depends on the latent: dG/dz goes to 0.",
+            "the root mean square of ||dG/dz|| at the last mark is under 10 % of that before; mean of seeds",
+            "argument",
+        ),
+    },
+)
+def a_frozen_d(lab: Lab) -> None:
+    """Holds MNIST's discriminator and trains the generator on: do all samples become one?"""
+    marks = lab.choose(smoke=(0, 1, 2), short=(0, 30, 100, 300, 1_000, 3_000, 10_000))
+    epoch = lab.choose(smoke=1, short=HELD_EPOCH)
+    rows, sheet = [], []
+    for trained in trained_game(lab):
+        gan = trained.restored(epoch * rounds_of_epoch(lab))
+        batches = itertools.repeat(tf.zeros((BATCH, *gan.image_shape)))  # the generator sees no data
+        for mark in alone(gan, "generator", batches, marks):
+            rows.append({"seed": trained.seed, "step": mark, **variety(gan, lab.choose(smoke=50, short=1_000))})
+            if trained.seed == rows[0]["seed"]:
+                sheet.append(gan.generate(10, seed=1, averaged=False))
+    lab.table("variety", rows)
+    first, last = ([row for row in rows if row["step"] == step] for step in (marks[0], marks[-1]))
+    told = lab.budget != "smoke"
+    for claim, column in (("one_point", "spread"), ("deaf", "slope")):
+        rest = np.mean([row[column] for row in last]) / np.mean([row[column] for row in first])
+        lab.judge(claim, rest < 0.1 if told else None, f"{100 * rest:.3g} % of that before")
+    draw_variety(lab, rows, marks, sheet)
+
+
+def draw_variety(lab: Lab, rows: list[dict], marks: Sequence[int], sheet: list[np.ndarray]) -> None:
+    """Draws spread and slope over the steps, and below a row of samples a mark, of the same latents."""
+    with lab.figure("variety", 7.0, 3.2) as figure:
+        plot = figure.add_subplot()
+        for number, column in enumerate(("spread", "slope", "probability")):
+            values = [np.mean([row[column] for row in rows if row["step"] == mark]) for mark in marks]
+            relative = values if column == "probability" else np.array(values) / values[0]
+            label = "D(G(z))" if column == "probability" else f"{column}, over that before"
+            plot.plot(range(len(marks)), relative, f"C{number}o-", ms=3, label=label)
+        plot.set_xticks(range(len(marks)), [f"{mark:,}" for mark in marks])
+        plot.set_xlabel("steps of G, D held")
+        plot.grid(alpha=0.3)
+        plot.legend(fontsize=8)
+    with lab.figure("samples", 7.0, 0.7 * len(sheet) + 0.2) as figure:
+        for row, mark, images in zip(figure.subplots(len(sheet), 1), marks, sheet, strict=True):
+            row.imshow(np.hstack(images[..., 0]), cmap="gray", vmin=0, vmax=255)
+            row.set(xticks=[], yticks=[])
+            row.set_ylabel(f"{mark:,}", rotation=0, ha="right", va="center", fontsize=8)

@@ -1,0 +1,90 @@
+"""What is measured of a run at its checkpoints, once for all experiments that ask, and what is made of it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from ganzoo import folders
+from ganzoo.callbacks.history import rows_of, save_rows
+from ganzoo.checkpoints import restore_step
+from ganzoo.evaluation.evaluators import Evaluator
+from ganzoo.evaluation.scores import class_histogram_kl, class_shares, classes_reached, classifier_score
+from ganzoo.experiments.lab import Trained, numbers
+from ganzoo.experiments.stability import ALIVE
+from ganzoo.gan import GAN
+from ganzoo.penalties import squared_gradient_norms
+
+Measure = Callable[[GAN], Mapping[str, float]]
+BEFORE = 10  # measurements: with the median of so many before it each one is compared
+
+
+def moments(trained: Trained, steps: Sequence[int]) -> Iterator[tuple[int, GAN]]:
+    """Yields rounds and the GAN as it was then; one GAN, whose weights change."""
+    gan = None
+    for step in steps:
+        if gan is None:
+            gan = trained.restored(step)
+        else:
+            restore_step(trained.run.model_dir / folders.CHECKPOINTS, gan, step)
+        yield step, gan
+
+
+def measured(trained: Trained, name: str, measure: Measure) -> list[dict[str, float]]:
+    """Returns a row a checkpoint: its `step`, and what `measure` finds of the GAN there.
+
+    The rows are kept in the run's folder as `<name>.csv`: what measures otherwise needs another name.
+    """
+    path = trained.run.model_dir / f"{name}.csv"
+    found = {int(row["step"]): row for row in numbers(rows_of(path, trained.run.steps))}
+    missing = [step for step in trained.steps if step not in found]
+    for step, gan in moments(trained, missing):
+        found[step] = dict(measure(gan))
+    rows = [{**found[step], "step": step} for step in trained.steps]
+    if missing:
+        save_rows(rows, path)
+    return rows
+
+
+def sample_scores(evaluator: Evaluator, count: int) -> Measure:
+    """Returns what measures samples of the last weights in a classifier's view.
+
+    It finds the classifier score, how many classes have a sample and how many have 2 % of them, and the reverse KL: of
+    the samples' histogram of classes to the uniform one.
+    """
+
+    def measure(gan: GAN) -> dict[str, float]:
+        logits, _ = evaluator.predict(gan.generate(count, seed=1, averaged=False))
+        shares = class_shares(logits)
+        return {
+            "classifier_score": classifier_score(logits),
+            "modes": classes_reached(shares, 0.5 / count),
+            "alive": classes_reached(shares, ALIVE),
+            "reverse_kl": class_histogram_kl(shares),
+        }
+
+    return measure
+
+
+def slopes(gan: GAN, points: tf.Tensor) -> dict[str, float]:
+    """Returns the mean squared norm of D's gradient at points, of the logit a and of the probability s(a)."""
+    norms = squared_gradient_norms(lambda x: gan.discriminator(x, training=False), points)
+    probability = tf.sigmoid(gan.discriminator(points, training=False))[:, 0]
+    factor = tf.square(probability * (1.0 - probability))  # s' = s (1 - s)
+    return {"logit": float(tf.reduce_mean(norms)), "probability": float(tf.reduce_mean(factor * norms))}
+
+
+def against_before(values: Sequence[float], window: int = BEFORE) -> np.ndarray:
+    """Returns each value over the median of the `window` before it, [N - window]; none of fewer."""
+    values = np.asarray(values, np.float64)
+    if len(values) <= window:
+        return np.zeros(0)
+    before = np.median(np.lib.stride_tricks.sliding_window_view(values[:-1], window), axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return values[window:] / before
+
+
+def roughness(values: Sequence[float]) -> float:
+    """Returns the mean change from one value to the next over the mean size of a value."""
+    values = np.asarray(values, np.float64)
+    return float(np.abs(np.diff(values)).mean() / np.abs(values).mean()) if len(values) > 1 else np.nan

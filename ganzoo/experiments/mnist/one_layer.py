@@ -1,0 +1,290 @@
+"""Networks of one hidden layer on MNIST, with DRAGAN's penalty and without: Kodali et al. 2018, figures 1, 2, 3, 11."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from ganzoo import pictures
+from ganzoo.data import load
+from ganzoo.data.pixels import unit_range
+from ganzoo.evaluation.classifier_cache import classifier_for
+from ganzoo.experiments.experiment import Claim, experiment
+from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.mnist.measures import (
+    BEFORE,
+    against_before,
+    measured,
+    moments,
+    roughness,
+    sample_scores,
+    slopes,
+)
+
+GAMES = {"plain": "non_saturating", "with penalty": "dragan"}
+NETWORK = '{architecture = "mlp", width = 128, depth = 1}'
+KINDS = ("logit", "probability")  # what D's gradient is taken of
+POINTS = 1_000  # training images at which D's gradient is taken
+FALL = 0.8  # times the median before: a score below that is a collapse's beginning
+SHEET = 64  # samples
+COMMON = {
+    "hours": (0.01, 0.55, 1.1),  # of both games; the plain one alone takes two fifths
+    "seeds": 3,
+    "scaled": "100,000 rounds for 200,000; the classifier that scores is a convolutional one, not the paper's",
+}
+
+
+def games(lab: Lab) -> dict[str, Game]:
+    """Returns both games: z ~ U(-1, 1)^100, 128 ReLU, 784 tanh against 784, 128 ReLU, 1; a look every 1,000 rounds."""
+    rounds = lab.choose(smoke=12, short=100_000, full=200_000)
+    every = lab.choose(smoke=1, short=1_000)
+    changes = (
+        "data.dataset=mnist", "data.batch_size=128", "gan.prior=uniform", "gan.latent_dim=100", "gan.ema_momentum=0.0",
+        f"gan.networks.generator={NETWORK}", f"gan.networks.discriminator={NETWORK}",
+        'optimizer={name = "adam", learning_rate = 1e-4, beta_1 = 0.5, beta_2 = 0.9}', "optimizers={}",
+        f"train.steps={rounds}", f"train.checkpoint_steps={every}", f"train.keep_checkpoints={rounds // every}",
+        "train.watch_steps=0", "train.evaluate_steps=0", "train.deterministic=false",
+    )  # fmt: skip
+    small = ("data.split=train[:1000]",) if lab.budget == "smoke" else ()
+    return {name: Game(recipe, (*changes, *small)) for name, recipe in GAMES.items()}
+
+
+def scores(lab: Lab, runs: dict[str, list[Trained]]) -> list[dict]:
+    """Returns the scores of all runs, a row a game, seed and checkpoint."""
+    measure = sample_scores(classifier_for("mnist", (28, 28, 1), lab.data_dir), lab.choose(smoke=50, short=5_000))
+    return [
+        {"game": name, "seed": trained.seed, **row}
+        for name, own in runs.items()
+        for trained in own
+        for row in measured(trained, "sample_scores", measure)
+    ]
+
+
+def series(rows: Sequence[dict], game: str, column: str) -> dict[int, np.ndarray]:
+    """Returns a column of one game over the rounds, by the seeds that were run."""
+    own = [row for row in rows if row["game"] == game]
+    seeds = dict.fromkeys(row["seed"] for row in own)
+    return {seed: np.array([row[column] for row in own if row["seed"] == seed]) for seed in seeds}
+
+
+def curves(lab: Lab, name: str, rows: Sequence[dict], columns: Sequence[str], log: bool = False) -> None:
+    """Draws a panel a game and a line a column of every seed, over the rounds."""
+    names = list(dict.fromkeys(row["game"] for row in rows))
+    with lab.figure(name, 4.5 * len(names), 3.2) as figure:
+        for panel, game in zip(np.atleast_1d(figure.subplots(1, len(names), sharey=True)), names, strict=True):
+            for number, column in enumerate(columns):
+                for position, (seed, values) in enumerate(series(rows, game, column).items()):
+                    label = None if position else column.replace("_", " ")
+                    panel.plot(series(rows, game, "step")[seed], values, f"C{number}", lw=0.8, label=label)
+            panel.set(xlabel="round", title=game, yscale="log" if log else "linear")
+            panel.grid(alpha=0.3)
+            panel.legend(fontsize=7)
+
+
+@experiment(
+    "k-fig1",
+    claims={
+        "spikes": Claim(
+            "Kodali et al. 2018, figure 1",
+            "When the plain game collapses, the discriminator's gradient around real points is sharp.",
+            f"a fall is a score below {FALL} times the median of the {BEFORE} before it; median over the falls of all "
+            "seeds: the logit's squared norm is at least 1.5 times the median of those before it; not told below 3 "
+            "falls",
+            "figure",
+        ),
+        "together": Claim(
+            "Kodali et al. 2018, figure 1",
+            "The norm and the score change together.",
+            f"Spearman's correlation of score and the logit's squared norm, each over the median of the {BEFORE} "
+            "before it, mean of seeds: at most -0.3",
+            "figure",
+        ),
+    },
+    **COMMON,
+)
+def k_fig1(lab: Lab) -> None:
+    """Scores one-hidden-layer nets beside the discriminator's gradient at real points: does it rise in a collapse?"""
+    runs = lab.train({"plain": games(lab)["plain"]})
+    real = unit_range(load("mnist", f"train[:{POINTS}]", data_dir=lab.data_dir).images)
+    norms = [row for each in runs["plain"] for row in measured(each, "slopes", lambda gan: slopes(gan, real))]
+    rows = [{**score, **norm} for score, norm in zip(scores(lab, runs), norms, strict=True)]
+    lab.table("moments", rows)
+    table = [{"seed": seed, "kind": kind, **in_falls(score, norm)}
+             for kind in KINDS for seed, (score, norm) in beside(rows, kind).items()]  # fmt: skip
+    lab.table("falls", table)
+    judge_falls(lab, rows)
+    draw_beside(lab, rows)
+
+
+def beside(rows: Sequence[dict], kind: str) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Returns the scores and the squared norms of a kind along the plain game, by seed."""
+    norms = series(rows, "plain", kind)
+    return {seed: (score, norms[seed]) for seed, score in series(rows, "plain", "classifier_score").items()}
+
+
+def norms_in_falls(score: np.ndarray, norm: np.ndarray) -> np.ndarray:
+    """Returns the norms where the score fell, over the median of those before."""
+    return against_before(norm)[against_before(score) < FALL]
+
+
+def in_falls(score: np.ndarray, norm: np.ndarray) -> dict[str, float]:
+    """Returns how often a score fell, what the norms were then, and how both go together."""
+    ratios, scores, norms = norms_in_falls(score, norm), against_before(score), against_before(norm)
+    varies = len(scores) > 2 and np.ptp(scores) > 0
+    return {
+        "falls": len(ratios),
+        "ratio": float(np.median(ratios)) if len(ratios) else np.nan,
+        "spearman": float(stats.spearmanr(scores, norms).statistic) if varies else np.nan,
+    }
+
+
+def judge_falls(lab: Lab, rows: Sequence[dict]) -> None:
+    """Judges both claims of figure 1 by the logit; what the probability gives is said beside."""
+    pairs = {kind: list(beside(rows, kind).values()) for kind in KINDS}
+    ratios = {kind: np.concatenate([norms_in_falls(*pair) for pair in own]) for kind, own in pairs.items()}
+    together = {kind: float(np.mean([in_falls(*pair)["spearman"] for pair in own])) for kind, own in pairs.items()}
+    falls, told = len(ratios["logit"]), lab.budget != "smoke"
+    medians = {kind: float(np.median(own)) if falls else np.nan for kind, own in ratios.items()}
+    found = f"{falls} falls; " + "; ".join(f"{kind}: norm x {value:.2g}" for kind, value in medians.items())
+    lab.judge("spikes", medians["logit"] >= 1.5 if told and falls >= 3 else None, found)
+    found = "; ".join(f"{kind}: {value:.2f}" for kind, value in together.items())
+    known = told and np.isfinite(together["logit"])
+    lab.judge("together", together["logit"] <= -0.3 if known else None, found)
+
+
+def draw_beside(lab: Lab, rows: Sequence[dict]) -> None:
+    """Draws, of the first seed, the score and both squared norms over the rounds, one above the other."""
+    with lab.figure("gradients", 7.0, 6.5) as figure:
+        panels = figure.subplots(3, 1, sharex=True)
+        titles = {"classifier_score": "classifier score", "logit": "E||grad a(x)||², the logit",
+                  "probability": "E||grad D(x)||², the probability"}  # fmt: skip
+        seed, steps = next(iter(series(rows, "plain", "step").items()))
+        fallen = steps[BEFORE:][against_before(series(rows, "plain", "classifier_score")[seed]) < FALL]
+        for panel, (column, title) in zip(panels, titles.items(), strict=True):
+            panel.plot(steps, series(rows, "plain", column)[seed], lw=0.9)
+            for step in fallen:
+                panel.axvline(step, color="C3", alpha=0.25)
+            panel.set_title(title, fontsize=9)
+            panel.grid(alpha=0.3)
+        panels[-1].set_xlabel("round (red: the score falls)")
+
+
+@experiment(
+    "k-fig2",
+    claims={
+        "steadier": Claim(
+            "Kodali et al. 2018, figure 2",
+            "With the penalty both players' losses are more stable.",
+            "mean change of a loss from one mean over 1,000 rounds to the next, over its mean, first tenth of the run "
+            "left out, mean of seeds: with the penalty below half of without, for both players",
+            "figure",
+        ),
+    },
+    **COMMON,
+)
+def k_fig2(lab: Lab) -> None:
+    """Plots both players' losses of one-hidden-layer nets, without DRAGAN's penalty and with it."""
+    runs = lab.train(games(lab))
+    rows = [
+        {"game": name, "seed": trained.seed, "step": int(row["step"]),
+         **{player: row[f"{player}/adversarial"] for player in ("discriminator", "generator")}}
+        for name, own in runs.items() for trained in own for row in trained.history
+    ]  # fmt: skip
+    lab.table("losses", rows)
+    curves(lab, "losses", rows, ("discriminator", "generator"))
+
+    def change(player: str, name: str) -> float:
+        losses = series(rows, name, player).values()
+        return float(np.mean([roughness(values[len(values) // 10 :]) for values in losses]))
+
+    changes = {(player, name): change(player, name) for player in ("discriminator", "generator") for name in runs}
+    lab.table("changes", [{"player": player, "game": name, "change": v} for (player, name), v in changes.items()])
+    plain, penalised = runs
+    steadier = all(changes[p, penalised] < changes[p, plain] / 2 for p in ("discriminator", "generator"))
+    found = "; ".join(f"{player}, {name}: {100 * value:.2g} %" for (player, name), value in changes.items())
+    lab.judge("steadier", steadier if lab.budget != "smoke" else None, found)
+
+
+@experiment(
+    "k-fig3",
+    claims={
+        "collapses": Claim(
+            "Kodali et al. 2018, figures 3 and 11",
+            "The plain game between such networks collapses severely.",
+            f"on most seeds its score falls below {FALL} times the median of the {BEFORE} before it, or ends below "
+            f"{FALL} times its best",
+            "figure",
+        ),
+        "mitigated": Claim(
+            "Kodali et al. 2018, figures 3 and 11",
+            "With the penalty it does not.",
+            "on no seed does that happen with the penalty; not told if the plain game does not collapse",
+            "figure",
+        ),
+    },
+    **COMMON,
+)
+def k_fig3(lab: Lab) -> None:
+    """Scores one-hidden-layer nets along their training, without DRAGAN's penalty and with it."""
+    rows = scores(lab, lab.train(games(lab)))
+    lab.table("scores", rows)
+    curves(lab, "scores", rows, ("classifier_score",))
+    table = [
+        {"game": name, "seed": seed, **kept(values)}
+        for name in GAMES
+        for seed, values in series(rows, name, "classifier_score").items()
+    ]
+    lab.table("runs", table)
+    collapsed = {name: [row["collapsed"] for row in table if row["game"] == name] for name in GAMES}
+    plain, penalised = collapsed.values()
+    found = "; ".join(f"{name}: {sum(own)} of {len(own)} seeds collapse" for name, own in collapsed.items())
+    told, severe = lab.budget != "smoke", np.mean(plain) > 0.5
+    lab.judge("collapses", severe if told else None, found)
+    lab.judge("mitigated", not any(penalised) if told and severe else None, found)
+
+
+def kept(values: np.ndarray) -> dict[str, float | bool]:
+    """Returns the best and the last score, how often it fell, and whether that is a collapse."""
+    falls = int((against_before(values) < FALL).sum())
+    best, last = float(values.max()), float(values[-1])
+    return {"best": best, "last": last, "falls": falls, "collapsed": bool(falls or last < FALL * best)}
+
+
+@experiment(
+    "k-fig11",
+    claims={
+        "better": Claim(
+            "Kodali et al. 2018, section 5.2.1",
+            "With the penalty such networks end at decent samples, without it at poor ones.",
+            "last classifier score, mean of seeds: with the penalty at least 1.1 times that without",
+            "figure",
+        ),
+    },
+    **COMMON,
+)
+def k_fig11(lab: Lab) -> None:
+    """Shows samples of one-hidden-layer nets at four moments, without DRAGAN's penalty and with it."""
+    runs = lab.train(games(lab))
+    rows = scores(lab, runs)
+    last = {
+        name: float(np.mean([values[-1] for values in series(rows, name, "classifier_score").values()]))
+        for name in runs
+    }
+    lab.table("last_scores", [{"game": name, "classifier_score": value} for name, value in last.items()])
+    plain, penalised = last.values()
+    found = "; ".join(f"{name}: {value:.2f}" for name, value in last.items())
+    lab.judge("better", penalised >= 1.1 * plain if lab.budget != "smoke" else None, found)
+    draw_sheets(lab, {name: own[0] for name, own in runs.items()})
+
+
+def draw_sheets(lab: Lab, runs: dict[str, Trained]) -> None:
+    """Draws a row a game, a column a moment: the same latents all along."""
+    steps = {name: [run.steps[max(0, len(run.steps) * part // 10 - 1)] for part in (1, 3, 6, 10)]
+             for name, run in runs.items()}  # fmt: skip
+    with lab.figure("samples", 11.0, 6.0) as figure:
+        for row, (name, run) in zip(figure.subplots(len(runs), 4), runs.items(), strict=True):
+            for panel, (step, gan) in zip(row, moments(run, steps[name]), strict=True):
+                sheet = pictures.grid(gan.generate(SHEET, seed=1, averaged=False), gap=1)
+                panel.imshow(sheet[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+                panel.set_title(f"{name}, round {step:,}", fontsize=9)
+                panel.set_axis_off()

@@ -1,0 +1,179 @@
+"""Stacked MNIST, 1,000 modes to count: the protocol of Metz et al. 2017 and Lin et al. 2018."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ganzoo.evaluation.classifier_cache import classifier_for
+from ganzoo.evaluation.evaluators import StackedClassifier
+from ganzoo.experiments.experiment import Claim, experiment
+from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.mnist.measures import measured, sample_scores
+
+SAMPLES = 26_000  # as Lin et al.; real images stacked at random reach all 1,000 modes
+SNAPSHOTS = 4
+SHARES = {"dcgan": 1, "dcgan, D at 1/2": 2, "dcgan, D at 1/4": 4}
+CURES = ("unrolled", "d2gan", "mdgan", "ebgan_pt", "pacgan")
+COLUMNS = ("modes", "reverse_kl", "seconds")
+
+
+def network(width: int, normalized: bool = True, **options: str | int) -> str:
+    """Returns three convolutions of stride 2, from `width` filters, as TOML."""
+    given = "".join(f", {key} = {value}" for key, value in options.items())
+    flag = str(normalized).lower()
+    return f'{{architecture = "strided", width = {width}, depth = 3, normalized = {flag}{given}}}'
+
+
+def networks(variant: str, width: int) -> dict[str, str]:
+    """Returns the networks of a variant's players: the same for all, but for what makes the variant."""
+    plain = {"generator": network(width), "discriminator": network(width)}
+    return plain | {
+        "unrolled": {role: network(width, normalized=False) for role in plain},
+        "d2gan": {"second_discriminator": network(width)},
+        "mdgan": {"encoder": network(width)},
+        "ebgan_pt": {"discriminator": f'{{architecture = "autoencoder", width = {width // 2}}}'},
+        "dual_d_selu": {
+            "discriminator": network(width, normalized=False, minibatch_kernels=100),
+            "second_discriminator": network(width, normalized=False, activation='"selu"'),
+        },
+    }.get(variant, {})
+
+
+def games(lab: Lab, names: Sequence[str] | None) -> dict[str, Game]:
+    """Returns all games by name, or some: each recipe's own optimizer and latents, with small networks."""
+    rounds, width = lab.choose(smoke=2, short=8_000, full=50_000), lab.choose(smoke=4, short=16, full=64)
+    common = (
+        "data.dataset=stacked_mnist", "gan.ema_momentum=0.0", f"train.steps={rounds}",
+        f"train.checkpoint_steps={max(1, rounds // SNAPSHOTS)}", f"train.keep_checkpoints={SNAPSHOTS}",
+        "train.watch_steps=0", "train.evaluate_steps=0", "train.deterministic=false",
+    )  # fmt: skip
+    small = ("data.split=train[:256]",) if lab.budget == "smoke" else ()
+    found = {}
+    for name in names or (*SHARES, *CURES, "dual_d_selu"):
+        variant = name.partition(",")[0]
+        players = networks(variant, width)
+        if name in SHARES:
+            players["discriminator"] = network(width // SHARES[name])
+        batch = 128 if variant == "pacgan" else 64  # 64 packs of two
+        own = (f"gan.networks.{player}={spec}" for player, spec in players.items())
+        found[name] = Game(variant, (*common, *small, f"data.batch_size={batch}", *own))
+    return found
+
+
+def summary(rows: Sequence[dict]) -> list[dict]:
+    """Returns a row a game, lowest reverse KL first: means and standard deviations over the seeds that have scores."""
+    found = []
+    for name in dict.fromkeys(row["game"] for row in rows):
+        own = [row for row in rows if row["game"] == name]
+        line = {"game": name, "runs": len(own), "finished": sum(row["status"].startswith("finished") for row in own)}
+        for column in COLUMNS:
+            values = [row[column] for row in own if np.isfinite(row.get(column, np.nan))]
+            line |= {column: float(np.mean(values)) if values else np.nan,
+                     f"{column}_sd": float(np.std(values)) if values else np.nan}  # fmt: skip
+        found.append(line)
+    return sorted(found, key=lambda row: (np.isnan(row["reverse_kl"]), row["reverse_kl"]))
+
+
+@experiment(
+    "p-stacked",
+    hours=(0.02, 2.2, 100.0),
+    seeds=3,
+    scaled="8,000 rounds for 50,000; 16 filters in the first layer for 64; dual_d_selu without residual blocks",
+    claims={
+        "packing": Claim(
+            "Lin et al. 2018, section 4.2, on stacked MNIST",
+            "Packs of two reach more modes than the DCGAN that they pack, and nearer to evenly.",
+            "mean of seeds: pacgan reaches more modes than dcgan, or both all 1,000, at a lower reverse KL",
+            "protocol only",
+        ),
+        "cures": Claim(
+            "Padala & Gujar 2018, table 2",
+            "Methods made against mode collapse reach more modes than the plain game.",
+            "of unrolled, d2gan, mdgan, ebgan_pt, pacgan at least 3 have a mean reverse KL below dcgan's",
+            "none",
+        ),
+        "share": Claim(
+            "Metz et al. 2017, section 3.3.1, on stacked MNIST",
+            "The smaller the discriminator is beside the generator, the fewer modes are reached.",
+            "mean of seeds: modes at a width of 1/4 are fewer than at 1/2, and those fewer than at equal widths, or "
+            "both are all 1,000",
+            "protocol only",
+        ),
+    },
+)
+def p_stacked(lab: Lab) -> None:
+    """Counts the modes of stacked MNIST, 1,000 of them, that games made against mode collapse reach."""
+    names = lab.choose(smoke=("dcgan, D at 1/4",), short=None)
+    digit = classifier_for("mnist", (28, 28, 1), lab.data_dir)
+    measure = sample_scores(StackedClassifier(digit), lab.choose(smoke=100, short=SAMPLES))
+    moments, rows, first = [], [], {}
+    for name, runs in lab.train(games(lab, names)).items():
+        for trained in runs:
+            found = measured(trained, "mode_scores", measure)
+            about = {"game": name, "seed": trained.seed}
+            moments += [{**about, **row} for row in found]
+            last = found[-1] if found else {"modes": np.nan, "reverse_kl": np.nan}
+            row = {**about, "status": trained.status, **{key: last[key] for key in ("modes", "reverse_kl")}}
+            rows.append({**row, "seconds": trained.seconds})
+            first.setdefault(name, trained)
+    table = summary(rows)
+    lab.table("moments", moments)
+    lab.table("runs", rows)
+    lab.table("games", table)
+    judge(lab, {row["game"]: row for row in table})
+    draw_modes(lab, moments)
+    draw_samples(lab, first, table)
+
+
+def judge(lab: Lab, means: dict[str, dict]) -> None:
+    """Judges the claims whose games all have scores."""
+    told = lab.budget != "smoke"
+
+    def values(column: str, *names: str) -> list[float]:
+        return [means.get(name, {}).get(column, np.nan) for name in names]
+
+    modes, divergences = values("modes", "dcgan", "pacgan"), values("reverse_kl", "dcgan", "pacgan")
+    known = told and np.isfinite(modes).all()
+    holds = at_least_more(*modes) and divergences[1] < divergences[0]
+    found = "dcgan: {0:.0f} modes, KL {2:.3g}; pacgan: {1:.0f}, KL {3:.3g}".format(*modes, *divergences)
+    lab.judge("packing", holds if known else None, found if known else "")
+    plain, *others = values("reverse_kl", "dcgan", *CURES)
+    better = [name for name, value in zip(CURES, others, strict=True) if value < plain]
+    known = told and np.isfinite([plain, *others]).all()
+    found = f"{len(better)} of {len(CURES)} below dcgan's {plain:.3g}: {', '.join(better) or 'none'}"
+    lab.judge("cures", len(better) >= 3 if known else None, found if known else "")
+    equal, half, quarter = values("modes", *SHARES)
+    known = told and np.isfinite([equal, half, quarter]).all()
+    found = f"equal: {equal:.0f}, 1/2: {half:.0f}, 1/4: {quarter:.0f} modes"
+    lab.judge("share", at_least_more(quarter, half) and at_least_more(half, equal) if known else None,
+              found if known else "")  # fmt: skip
+
+
+def at_least_more(fewer: float, more: float, all_modes: int = 1_000) -> bool:
+    """Returns whether one count is below another, or neither can grow."""
+    return fewer < more or fewer == more == all_modes
+
+
+def draw_modes(lab: Lab, rows: Sequence[dict]) -> None:
+    """Draws modes and reverse KL over the rounds, the mean of the seeds, a line a game."""
+    with lab.figure("modes", 9.0, 4.0) as figure:
+        for panel, column in zip(figure.subplots(1, 2), ("modes", "reverse_kl"), strict=True):
+            for number, name in enumerate(dict.fromkeys(row["game"] for row in rows)):
+                own = [row for row in rows if row["game"] == name]
+                steps = sorted({row["step"] for row in own})
+                values = [np.mean([row[column] for row in own if row["step"] == step]) for step in steps]
+                panel.plot(steps, values, f"C{number}o-", ms=3, label=name)
+            panel.set(xlabel="round", title=column.replace("_", " "))
+            panel.grid(alpha=0.3)
+        panel.legend(fontsize=7)
+
+
+def draw_samples(lab: Lab, runs: dict[str, Trained], table: Sequence[dict]) -> None:
+    """Draws a row of samples a game, of its first seed and last weights, lowest reverse KL first."""
+    shown = [row for row in table if runs[row["game"]].steps]
+    with lab.figure("samples", 7.0, 0.55 * len(shown) + 0.2) as figure:
+        for panel, row in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, strict=True):
+            panel.imshow(np.hstack(runs[row["game"]].restored().generate(16, seed=1, averaged=False)))
+            panel.set(xticks=[], yticks=[])
+            label = f"{row['game']}\n{row['modes']:.0f} modes"
+            panel.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7)
