@@ -6,6 +6,12 @@ from ganzoo.experiments.bogonet.play import MEASURES, Played, by_game
 from ganzoo.experiments.lab import Lab
 
 MOST_PANELS = 100
+BOXES = {
+    "showmeans": True,
+    "showfliers": False,  # every game has its point
+    "medianprops": {"color": "black"},
+    "meanprops": {"marker": "D", "markerfacecolor": "black", "markeredgecolor": "black", "markersize": 4},
+}
 
 
 def draw(lab: Lab, played: Played, score: str) -> None:
@@ -38,7 +44,8 @@ def draw_means(lab: Lab, curves: dict, colours: dict, score: str) -> None:
 
 
 def draw_games(lab: Lab, curves: dict, colours: dict) -> None:
-    """Draws a panel a game, of the first 100."""
+    """Draws a panel a game, of the first 100; a cross where a run broke off."""
+    end = max(steps[-1] for game in curves.values() for steps, _ in game.values())
     shown = list(curves.items())[:MOST_PANELS]
     columns = min(10 if len(shown) > 30 else 6, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
@@ -49,6 +56,8 @@ def draw_games(lab: Lab, curves: dict, colours: dict) -> None:
         for panel, (number, game) in zip(panels.ravel(), shown, strict=False):
             for name, (steps, scores) in game.items():
                 panel.plot(steps, scores, color=colours[name], lw=1)
+                if steps[-1] < end:
+                    panel.plot(steps[-1], scores[-1], "x", color=colours[name], ms=5)
             panel.set_title(f"game {number}", fontsize=6, pad=2)
             panel.tick_params(labelsize=5)
             panel.grid(alpha=0.3)
@@ -64,9 +73,7 @@ def draw_boxes(lab: Lab, played: Played, colours: dict, score: str) -> None:
         for panel, measure in zip(figure.subplots(1, len(MEASURES)), MEASURES, strict=True):
             values = [played.values(name, measure) for name in names]
             if count:
-                panel.boxplot(
-                    [own[np.isfinite(own)] for own in values], tick_labels=names, showmeans=True, showfliers=False
-                )
+                panel.boxplot([own[np.isfinite(own)] for own in values], tick_labels=names, **BOXES)
             for position, (own, colour) in enumerate(zip(values, colours.values(), strict=True), start=1):
                 panel.plot(position + np.linspace(-0.2, 0.2, count), own, ".", color=colour, ms=3, alpha=0.6)
             panel.set_title(titles[measure], fontsize=9)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ganzoo.config import load_recipe
 from ganzoo.errors import InputError
 from ganzoo.experiments.bogonet.games import RandomGame, changes, drawn, scaled
 from ganzoo.experiments.lab import Game, Lab, Trained
@@ -151,19 +152,23 @@ def play(lab: Lab, setting: Setting, algorithms: Sequence[str]) -> Played:
     """
     if len(set(algorithms)) < len(algorithms):
         raise InputError(f"variants {', '.join(algorithms)}: one comes twice; name each once")
+    asked: dict[int, dict[tuple[int, str], Game]] = {}
     games, runs, curves = [], [], []
     for seed in lab.seeds:
         numbers = range(seed * setting.games, (seed + 1) * setting.games)
         own = [scaled(drawn(number), setting.divisor, setting.side) for number in numbers]
-        asked = {(game.number, name): setting.game(game, name) for game in own for name in algorithms}
-        trained = lab.train({f"{number}, {name}": game for (number, name), game in asked.items()}, seeds=[seed])
-        for (number, name), (each,) in zip(asked, trained.values(), strict=True):
+        asked[seed] = {(game.number, name): setting.game(game, name) for game in own for name in algorithms}
+        games += own
+    for each in itertools.chain.from_iterable(own.values() for own in asked.values()):
+        load_recipe(each.recipe, each.changes)  # refused before any seed's games begin
+    for seed, own in asked.items():
+        trained = lab.train({f"{number}, {name}": game for (number, name), game in own.items()}, seeds=[seed])
+        for (number, name), (each,) in zip(own, trained.values(), strict=True):
             runs.append(row_of(number, name, each, setting.metrics[0]))
             steps = [row["step"] for row in each.scores]
             values = column(each.scores, setting.metrics[0])
             curves += [{"game": number, "algorithm": name, "step": int(step), "score": value}
                        for step, value in zip(steps, values, strict=True)]  # fmt: skip
-        games += own
     return Played(games, runs, curves)
 
 
