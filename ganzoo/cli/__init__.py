@@ -14,6 +14,8 @@ TOOLS = {
     "train": "train a recipe; the same command resumes",
     "sweep": "train many runs: recipes x seeds x settings",
     "compare": "compare variants over seeds: best and last scores, collapse rate, time to a score",
+    "bogonet": "compare variants over random games: networks of both players drawn",
+    "blind": "judge two variants by unlabelled curves",
     "reproduce": "run a paper's experiment again: tables, figures, verdicts",
     "export": "write a trained generator as a SavedModel",
     "check_export": "check whether TensorFlow Serving can serve an export: a line a rule",
