@@ -25,7 +25,8 @@ def game(lab: Lab, recipe: str, *changes: str, rounds: int = 1) -> Game:
         "train.deterministic=false",
     )  # fmt: skip
     small = () if lab.budget == "full" else (*narrowed(recipe, changes), "data.batch_size=32")
-    return Game(recipe, (*common, *small, *changes))
+    few = ("data.split=train[:64]", "train.evaluate_split=test[:64]") if lab.budget == "smoke" else ()
+    return Game(recipe, (*common, *small, *few, *changes))
 
 
 def narrowed(recipe: str, changes: tuple[str, ...]) -> list[str]:
