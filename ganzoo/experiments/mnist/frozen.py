@@ -95,6 +95,7 @@ def size_and_spread(gradients: np.ndarray) -> dict[str, float]:
 
 @experiment(
     "a-frozen-g",
+    needs=("mnist",),
     hours=(0.01, 0.35, 3.0),
     seeds=3,
     scaled=SCALED,
@@ -180,6 +181,7 @@ def variety(gan: GAN, count: int) -> dict[str, float]:
 
 @experiment(
     "a-frozen-d",
+    needs=("mnist",),
     hours=(0.01, 0.3, 3.0),
     seeds=3,
     scaled=SCALED,

@@ -30,6 +30,7 @@ SHEET = 64  # samples
 COMMON = {
     "hours": (0.01, 0.55, 1.1),  # of both games; the plain one alone takes two fifths
     "seeds": 3,
+    "needs": ("mnist",),
     "scaled": "100,000 rounds for 200,000; the classifier that scores is a convolutional one, not the paper's",
 }
 

@@ -76,6 +76,7 @@ def summary(rows: Sequence[dict]) -> list[dict]:
 
 @experiment(
     "p-stacked",
+    needs=("mnist",),
     hours=(0.02, 2.2, 100.0),
     seeds=3,
     scaled="8,000 rounds for 50,000; 16 filters in the first layer for 64; dual_d_selu without residual blocks",
