@@ -16,6 +16,14 @@ the experiment and was there before the run. **not tested at this scale** means 
 
 """
 
+# What no experiment here has: data that the papers have beside CIFAR-10 and MNIST.
+NOT_HERE = """
+## Data sets that were not run
+
+CIFAR-100 (Zhang et al. 2018, supplement) has the recipe `dual_d_selu_cifar100`, CelebA (Kodali et al. 2018, figures 7
+and 10) `dragan_celeba`: TensorFlow Datasets downloads both, and nothing was measured with them.
+"""
+
 
 def load(folder: str | os.PathLike) -> list[dict]:
     """Returns the records below a folder, in the order of the experiments.
@@ -46,6 +54,7 @@ def page(folder: str | os.PathLike) -> str:
     parts += [_section(record, Path(folder).name) for record in records]
     if missing:
         parts.append("\n## Not run yet\n\n" + "".join(_line(each) for each in missing))
+    parts.append(NOT_HERE)
     return "".join(parts)
 
 

@@ -34,7 +34,7 @@ def jacobian(gan: ganzoo.GAN, real: tf.Tensor, latents: tf.Tensor, weight: float
 
     @tf.function
     def rows() -> list[tf.Tensor]:
-        with tf.GradientTape() as outer:
+        with tf.GradientTape(persistent=True) as outer:
             with tf.GradientTape() as middle:
                 with tf.GradientTape(persistent=True) as inner:
                     fake = gan.scores(gan.generator(latents, training=True))
@@ -49,7 +49,8 @@ def jacobian(gan: ganzoo.GAN, real: tf.Tensor, latents: tf.Tensor, weight: float
                 pulls = middle.gradient(half_norm, variables, unconnected_gradients="zero")
                 field = [each + weight * pull for each, pull in zip(field, pulls, strict=True)]
             flat = tf.concat([tf.reshape(each, [-1]) for each in field], 0)
-        return outer.jacobian(flat, variables, unconnected_gradients="zero")
+        # Row by row: all rows at once take 7 GB, and in parts of `parallel_iterations` TensorFlow 2.21 gets them wrong.
+        return outer.jacobian(flat, variables, unconnected_gradients="zero", experimental_use_pfor=False)
 
     return np.concatenate([block.numpy().reshape(len(block), -1) for block in rows()], axis=1)
 
@@ -115,5 +116,6 @@ def p_conopt_eigs(lab: Lab) -> None:
             panel.axvline(0, color="k", lw=0.5)
             panel.set_xscale("symlog", linthresh=1e-4)
             panel.set_yscale("symlog", linthresh=1e-4)
+            panel.set_xticks([-0.1, -1e-3, 0, 1e-3, 0.1])
             panel.set(title=f"consensus weight {weight:g}", xlabel="real part", ylabel="imaginary part")
             panel.grid(alpha=0.3)
