@@ -1,4 +1,4 @@
-"""Networks of one hidden layer on MNIST, with DRAGAN's penalty and without: figures 1 to 3, 11, 12 of Kodali et al. 2018."""
+"""Networks of one hidden layer on MNIST, with DRAGAN's penalty and without: Kodali et al. 2018, figures 1-3, 11, 12."""
 
 from collections.abc import Sequence
 
