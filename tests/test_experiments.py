@@ -75,6 +75,14 @@ def test_the_same_figures_again(tmp_path):
         assert path.read_bytes() == (second / path.name).read_bytes(), path.name
 
 
+def test_other_seeds(tmp_path):
+    record, folder = reproduced("a-noisy-gradient", tmp_path, seeds=2, first_seed=3)
+    assert record["seeds"] == [3, 4]
+    assert record["command"].endswith("--budget=smoke --seeds=2 --first_seed=3")
+    with open(folder / "gradients.csv", newline="") as file:
+        assert {row["seed"] for row in csv.DictReader(file)} == {"3", "4"}
+
+
 # A laboratory.
 
 
@@ -163,7 +171,12 @@ def test_verdicts(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"id": "z-kll"}, "did you mean"), ({"budget": "long"}, "smoke, short, full"), ({"seeds": 0}, "at least 1")],
+    [
+        ({"id": "z-kll"}, "did you mean"),
+        ({"budget": "long"}, "smoke, short, full"),
+        ({"seeds": 0}, "at least 1"),
+        ({"first_seed": -1}, "0 or more"),
+    ],
 )
 def test_mistakes_are_told_before_any_work(options, message, tmp_path):
     with pytest.raises(InputError, match=message):

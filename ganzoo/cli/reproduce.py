@@ -15,7 +15,8 @@ from ganzoo.errors import InputError
 
 EXPERIMENT = flags.DEFINE_list("experiment", [], "Ids, separated by commas; see --list.")
 BUDGET = flags.DEFINE_string("budget", "short", "smoke (seconds), short (two cores) or full (the papers' setting).")
-SEEDS = flags.DEFINE_integer("seeds", None, "How many, from 0 on; if not given the experiment's own number.")
+SEEDS = flags.DEFINE_integer("seeds", None, "How many; if not given the experiment's own number.")
+FIRST_SEED = flags.DEFINE_integer("first_seed", 0, "From which on, to see whether a verdict holds on others.")
 LIST = flags.DEFINE_bool("list", False, "Print every experiment, and the core-hours that one seed of it takes.")
 OUTPUT = flags.DEFINE_string("output", "results", "Where each experiment gets a folder.")
 RUNS = flags.DEFINE_string("runs", "runs/experiments", "Where runs go, which experiments share.")
@@ -35,7 +36,7 @@ def main() -> None:
         experiments.named(id)
     for id in EXPERIMENT.value:
         folder = experiments.reproduce(
-            id, BUDGET.value, seeds=SEEDS.value, output=OUTPUT.value, runs=RUNS.value,
+            id, BUDGET.value, seeds=SEEDS.value, first_seed=FIRST_SEED.value, output=OUTPUT.value, runs=RUNS.value,
             core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
         )  # fmt: skip
         print(f"written: {folder}")

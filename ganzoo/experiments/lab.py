@@ -123,7 +123,8 @@ class Lab:
         folder: where its tables, figures and record go; made if it is not there.
         runs_folder: where runs go, those of other experiments too.
         budget: `"smoke"`, seconds; `"short"`, what two cores can do; `"full"`, the paper's setting.
-        seeds: how many, from 0 on.
+        seeds: how many.
+        first_seed: from which on.
         core_hours: beyond which no further run begins; None: no end.
         jobs: runs at a time.
         data_dir: where TFDS keeps its data sets.
@@ -141,6 +142,7 @@ class Lab:
         *,
         budget: str = "smoke",
         seeds: int | None = None,
+        first_seed: int = 0,
         core_hours: float | None = None,
         jobs: int | None = None,
         data_dir: str | None = None,
@@ -152,7 +154,7 @@ class Lab:
         self.folder = Path(folder)
         self.runs_folder = Path(runs_folder)
         self.budget = budget
-        self.seeds = range(experiment.seeds if seeds is None else seeds)
+        self.seeds = range(first_seed, first_seed + (experiment.seeds if seeds is None else seeds))
         self.core_hours = core_hours
         self.jobs = jobs or joblib.cpu_count()
         self.data_dir = data_dir

@@ -15,6 +15,7 @@ def reproduce(
     budget: str = "short",
     *,
     seeds: int | None = None,
+    first_seed: int = 0,
     output: str | os.PathLike = "results",
     runs: str | os.PathLike = "runs/experiments",
     core_hours: float | None = None,
@@ -29,7 +30,8 @@ def reproduce(
     Args:
         id: one of `known()`.
         budget: `"smoke"`, seconds; `"short"`, what two cores can do; `"full"`, the paper's setting.
-        seeds: how many, from 0 on; None: the experiment's own number.
+        seeds: how many; None: the experiment's own number.
+        first_seed: from which on: another one tells whether a verdict holds beyond the seeds it was found on.
         output: in which the experiment gets a folder of its id.
         runs: folder of the runs of all experiments.
         core_hours: beyond which no further run begins: what there is is published as a part; None: no end.
@@ -45,16 +47,19 @@ def reproduce(
         raise InputError(f"budget={budget!r}: give one of {', '.join(BUDGETS)}")
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds={seeds}: give at least 1")
+    if first_seed < 0:
+        raise InputError(f"first_seed={first_seed}: give 0 or more")
     folder = Path(output) / id
     require_writable(folder / "record.json")
     lab = Lab(
         experiment, folder, runs,
-        budget=budget, seeds=seeds, core_hours=core_hours, jobs=jobs, data_dir=data_dir, say=say,
+        budget=budget, seeds=seeds, first_seed=first_seed, core_hours=core_hours, jobs=jobs, data_dir=data_dir, say=say,
     )  # fmt: skip
     expected = experiment.hours[budget] * len(lab.seeds)
     limit = "no limit" if core_hours is None else f"at most {core_hours:g}"
     say(f"{id}, {budget}, {len(lab.seeds)} seed(s): about {expected:.2g} core-hours expected, {limit}")
     experiment.run(lab)
     given = f" --seeds={seeds}" if seeds is not None else ""
+    given += f" --first_seed={first_seed}" if first_seed else ""
     lab.save(f"ganzoo reproduce --experiment={id} --budget={budget}{given}")
     return folder

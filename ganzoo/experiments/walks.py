@@ -51,7 +51,7 @@ def k_walk(lab: Lab) -> None:
         "train.deterministic=false", "train.watch_steps=0",
         'optimizer={name = "adam", learning_rate = 2e-4, beta_1 = 0.5, beta_2 = 0.9}',
     )  # fmt: skip
-    (trained,) = lab.train({"dragan": Game("dragan", changes)}, seeds=[0])["dragan"]
+    (trained,) = lab.train({"dragan": Game("dragan", changes)}, seeds=lab.seeds[:1])["dragan"]
     gan = trained.restored()
     stations = np.random.default_rng(1).normal(size=(2 * WALKS, gan.latent_dim)).astype(np.float32)
     rows, jumps = [], {}

@@ -197,7 +197,7 @@ def k_fdiv5(lab: Lab) -> None:
 
 def sheets(lab: Lab, games: dict[str, Game]) -> None:
     """Draws samples of the first seed of every game side by side."""
-    runs = lab.train(games, seeds=[0])
+    runs = lab.train(games, seeds=lab.seeds[:1])
     shown = {name: own[0] for name, own in runs.items() if own[0].steps}
     with lab.figure("samples", 2.2 * len(shown), 2.5) as figure:
         for panel, (name, each) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):

@@ -111,7 +111,7 @@ def p_conopt_eigs(lab: Lab) -> None:
     lab.judge("sides", all(b > a for a, b in sides) if told else None, found)
     with lab.figure("spectra", 8.0, 3.5) as figure:
         for panel, weight in zip(figure.subplots(1, 2), (0.0, WEIGHT), strict=True):
-            values = spectra[0, weight]
+            values = spectra[lab.seeds[0], weight]
             panel.scatter(values.real, values.imag, s=6)
             panel.axvline(0, color="k", lw=0.5)
             panel.set_xscale("symlog", linthresh=1e-4)

@@ -297,7 +297,7 @@ def k_fig11(lab: Lab) -> None:
 )
 def k_fig12(lab: Lab) -> None:
     """Shows samples of one-hidden-layer nets at four moments, without DRAGAN's penalty and with it."""
-    runs = lab.train(games(lab), seeds=[0])
+    runs = lab.train(games(lab), seeds=lab.seeds[:1])
     draw_sheets(lab, {name: own[0] for name, own in runs.items()})
     lab.table("samples", [{"game": name, "run": own[0].run.model_dir.name} for name, own in runs.items()])
 

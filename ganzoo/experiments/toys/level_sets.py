@@ -71,7 +71,9 @@ def flexibility(gan: GAN, reach: float) -> float:
 def page(lab: Lab, dataset: str, rounds: int) -> list[dict]:
     """Draws a row a variant, a column a phase; returns what is measured at each: slope at real points, flexibility."""
     real, rows = load(dataset).sample(1_000, 0), []
-    trained = {name: runs[0] for name, runs in lab.train(games(dataset, VARIANTS, rounds, PHASES), seeds=[0]).items()}
+    trained = {
+        name: runs[0] for name, runs in lab.train(games(dataset, VARIANTS, rounds, PHASES), seeds=lab.seeds[:1]).items()
+    }
     with lab.figure("level_sets", 2.6 * PHASES, 2.7 * len(VARIANTS)) as figure:
         panels = figure.subplots(len(VARIANTS), PHASES, squeeze=False)
         for row, (name, run) in zip(panels, trained.items(), strict=True):
@@ -143,7 +145,7 @@ def k_fig13(lab: Lab) -> None:
     """Draws level sets on eight Gaussians in three phases, and an animation of samples over D's surface."""
     rounds, density = lab.choose(smoke=9, short=6_000, full=60_000), load("ring8")
     rows = page(lab, "ring8", rounds)
-    for name, (run,) in lab.train(games("ring8", VARIANTS, rounds, PHASES), seeds=[0]).items():
+    for name, (run,) in lab.train(games("ring8", VARIANTS, rounds, PHASES), seeds=lab.seeds[:1]).items():
         points = run.restored().generate(2_500, seed=1, averaged=False)
         covered = modes_covered(points, density.modes, density.standard_deviation)
         rows.append({"variant": name, "modes": float(covered)})
@@ -151,7 +153,7 @@ def k_fig13(lab: Lab) -> None:
     judged(lab, "flexible", rows[: -len(VARIANTS)], "flexibility", lambda last: last["dragan"] > last["wgan_gp"])
     frames = lab.choose(smoke=3, short=FRAMES)
     animated = games("ring8", ("wgan_gp",), frames * lab.choose(smoke=1, short=50), frames)
-    (run,) = lab.train(animated, seeds=[0])["wgan_gp"]
+    (run,) = lab.train(animated, seeds=lab.seeds[:1])["wgan_gp"]
     real = density.sample(500, 0)
     drawn = [frame(*surface(gan, REACH), real, step) for step, gan in run.snapshots()]
     pictures.save_walk(np.stack(drawn), lab.path("surface.gif"), seconds=0.25)
