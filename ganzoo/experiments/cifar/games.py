@@ -1,5 +1,7 @@
 """The setting in which methods are compared on CIFAR-10, and the rows that come of it."""
 
+import json
+
 import numpy as np
 
 from ganzoo import config
@@ -7,13 +9,17 @@ from ganzoo.experiments.lab import Game, Lab, Trained
 from ganzoo.experiments.stability import column, steady
 from ganzoo.registry import variant
 
-METRIC = "classifier_score"
-METRICS = '["classifier_score", "modes", "fid"]'  # not all: nearness to 50,000 images takes longer than training
 SCALED = (
     "widths of 16 (32 for residual networks, 256 for a denoiser) for 64 to 128 and more, batches of 32, 4,000 rounds "
     "for 100,000; scored by the shipped classifier of CIFAR-10 on 2,000 samples, which is no Inception score"
 )
 WIDTHS = {"resnet": 32, "mlp": 256}  # of an architecture; the others have 16
+
+
+def metrics(lab: Lab) -> tuple[str, ...]:
+    """Returns what is evaluated, the score first; not all there is: nearness to 50,000 images outlasts the training."""
+    small = ("classifier_score", "modes", "fid")
+    return lab.choose(smoke=small, short=small, full=("inception_score", "fid"))
 
 
 def game(lab: Lab, recipe: str, *changes: str, rounds: int = 1) -> Game:
@@ -23,7 +29,7 @@ def game(lab: Lab, recipe: str, *changes: str, rounds: int = 1) -> Game:
     common = (
         f"train.steps={steps}", f"train.checkpoint_steps={every}", "train.keep_checkpoints=1", "train.watch_steps=0",
         f"train.evaluate_steps={every}", f"train.evaluate_samples={lab.choose(smoke=40, short=2_000, full=10_000)}",
-        f"train.evaluate_metrics={METRICS}", "train.deterministic=false",
+        f"train.evaluate_metrics={json.dumps(metrics(lab))}", "train.deterministic=false",
     )  # fmt: skip
     small = () if lab.budget == "full" else (*narrowed(recipe, changes), "data.batch_size=32")
     few = ("data.split=train[:256]", "train.evaluate_split=test[:64]") if lab.budget == "smoke" else ()
@@ -42,9 +48,9 @@ def narrowed(recipe: str, changes: tuple[str, ...]) -> list[str]:
     return found
 
 
-def row_of(name: str, trained: Trained) -> dict:
+def row_of(lab: Lab, name: str, trained: Trained) -> dict:
     """Returns a run's row: the score, last and best, FID, classes, and whether it collapsed."""
-    row = {"method": name, **steady(trained, METRIC)}
+    row = {"method": name, **steady(trained, metrics(lab)[0])}
     fids = column(trained.scores, "fid")
     return row | {"fid": fids[-1] if fids else np.nan}
 
@@ -58,9 +64,11 @@ def means(rows: list[dict], key: str = "last") -> dict[str, float]:
     return found
 
 
-def real_score(runs: dict[str, list[Trained]]) -> float:
+def real_score(lab: Lab, runs: dict[str, list[Trained]]) -> float:
     """Returns the score of held-out real images, as the records of the runs have it."""
-    scores = [value for own in runs.values() for each in own for value in column(each.scores, f"real_{METRIC}")]
+    scores = [
+        value for own in runs.values() for each in own for value in column(each.scores, f"real_{metrics(lab)[0]}")
+    ]
     return scores[0] if scores else np.nan
 
 
@@ -76,7 +84,7 @@ def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, floa
             right.plot([row["best"] for row in own], [position] * len(own), "|", color="0.6", ms=12)
             colours = ["C3" if row["collapsed"] else "C0" for row in own]
             right.scatter([row["last"] for row in own], [position] * len(own), c=colours, s=18, zorder=3)
-        right.set(title="found: last (points; red: collapsed), best (bars)", xlabel=METRIC.replace("_", " "))
+        right.set(title="found: last (points; red: collapsed), best (bars)", xlabel=metrics(lab)[0].replace("_", " "))
         left.invert_yaxis()
         for panel in (left, right):
             panel.grid(alpha=0.3, axis="x")

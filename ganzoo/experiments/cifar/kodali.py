@@ -3,9 +3,10 @@
 import numpy as np
 
 from ganzoo import pictures
-from ganzoo.experiments.cifar.games import SCALED, draw_scores, game, means, row_of
+from ganzoo.experiments.cifar.games import SCALED, draw_scores, game, means, metrics, row_of
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.stability import column
 
 # The DCGAN of the paper is not described; this is WGAN-GP's small one, whose code the authors' notebook follows.
 STRIDED = {
@@ -70,7 +71,7 @@ def five(lab: Lab) -> dict[str, Game]:
 def k_fig5(lab: Lab) -> None:
     """Trains WGAN, WGAN-GP, DRAGAN and the vanilla game in one DCGAN, at equal steps of G and of D."""
     runs = lab.train(five(lab))
-    rows = [row_of(name, each) for name, own in runs.items() for each in own]
+    rows = [row_of(lab, name, each) for name, own in runs.items() for each in own]
     found = means(rows)
     lab.table("runs", rows)
     draw_scores(lab, "scores", rows, FIG_5)
@@ -128,7 +129,7 @@ def hard(lab: Lab) -> dict[str, Game]:
 def k_hard4(lab: Lab) -> None:
     """Trains the vanilla game and DRAGAN on four networks that are hard to train."""
     runs = lab.train(hard(lab))
-    rows = [row_of(name, each) for name, own in runs.items() for each in own]
+    rows = [row_of(lab, name, each) for name, own in runs.items() for each in own]
     found = means(rows)
     lab.table("runs", rows)
     draw_curves(lab, runs)
@@ -150,8 +151,7 @@ def draw_curves(lab: Lab, runs: dict[str, list[Trained]]) -> None:
         for panel, letter in zip(figure.subplots(1, 4, sharey=True), HARD, strict=True):
             for colour, name in (("C0", "dragan"), ("C1", "vanilla")):
                 for position, each in enumerate(runs[f"{letter} {name}"]):
-                    points = [(row["step"], value) for row in each.scores for key, value in row.items()
-                              if key.startswith("classifier_score/")]  # fmt: skip
+                    points = [(row["step"], value) for row in each.scores for value in column([row], metrics(lab)[0])]
                     label = None if position else name
                     panel.plot(*np.array(points or [(np.nan, np.nan)]).T, color=colour, alpha=0.8, label=label)
             panel.set(title=letter, xlabel="round")
@@ -182,7 +182,7 @@ def k_fdiv5(lab: Lab) -> None:
     games = {f"{d}, plain": game(lab, f"fgan_{d}", *own) for d in DIVERGENCES}
     games |= {f"{d}, dragan": game(lab, f"fgan_{d}", *own, *PENALTY) for d in DIVERGENCES}
     runs = lab.train(games)
-    rows = [row_of(name, each) for name, found in runs.items() for each in found]
+    rows = [row_of(lab, name, each) for name, found in runs.items() for each in found]
     lab.table("runs", rows)
     draw_scores(lab, "scores", rows, dict.fromkeys(games, np.nan))
     told = lab.budget != "smoke" and all(each.status != "not run" for found in runs.values() for each in found)

@@ -24,7 +24,7 @@ TABLE_3 = {"dual_d_selu": FULL, "dual_d_selu_hinge": 7.41, "dual_d_selu_gp": 6.9
 def table(lab: Lab, published: dict[str, float]) -> dict[str, float]:
     """Trains the recipes of a table; returns their mean last scores, and leaves table and figure."""
     runs = lab.train({name: game(lab, name) for name in published})
-    rows = [row_of(name, each) for name, own in runs.items() for each in own]
+    rows = [row_of(lab, name, each) for name, own in runs.items() for each in own]
     found = means(rows)
     best, fids = means(rows, "best"), means(rows, "fid")
     lab.table("runs", rows)
@@ -36,7 +36,7 @@ def table(lab: Lab, published: dict[str, float]) -> dict[str, float]:
         for name, value in published.items()
     ]  # fmt: skip
     lab.table("table", [*summary, {**dict.fromkeys(summary[0], ""), "method": "real", "published": REAL,
-                                   "last": real_score(runs)}])  # fmt: skip
+                                   "last": real_score(lab, runs)}])  # fmt: skip
     draw_scores(lab, "scores", rows, published)
     return found
 
