@@ -11,7 +11,8 @@ from ganzoo.registry import variant
 
 SCALED = (
     "widths of 16 (32 for residual networks, 256 for a denoiser) for 64 to 128 and more, batches of 32, 4,000 rounds "
-    "for 100,000; scored by the shipped classifier of CIFAR-10 on 2,000 samples, which is no Inception score"
+    "for 100,000, networks in bfloat16; scored by the shipped classifier of CIFAR-10 on 2,000 samples, which is no "
+    "Inception score"
 )
 WIDTHS = {"resnet": 32, "mlp": 256}  # of an architecture; the others have 16
 
@@ -31,7 +32,8 @@ def game(lab: Lab, recipe: str, *changes: str, rounds: int = 1) -> Game:
         f"train.evaluate_steps={every}", f"train.evaluate_samples={lab.choose(smoke=40, short=2_000, full=10_000)}",
         f"train.evaluate_metrics={json.dumps(metrics(lab))}", "train.deterministic=false",
     )  # fmt: skip
-    small = () if lab.budget == "full" else (*narrowed(recipe, changes), "data.batch_size=32")
+    less = ("data.batch_size=32", "train.precision=mixed_bfloat16")
+    small = () if lab.budget == "full" else (*narrowed(recipe, changes), *less)
     few = ("data.split=train[:256]", "train.evaluate_split=test[:64]") if lab.budget == "smoke" else ()
     return Game(recipe, (*common, *small, *few, *changes))
 
