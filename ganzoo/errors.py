@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+DIVERGED_STATUS = 3
+
 
 class InputError(ValueError):
     """What the user gave cannot be used: the message says the value, the reason and the cure.
@@ -12,7 +14,7 @@ class InputError(ValueError):
 
 
 class Diverged(InputError):
-    """A run whose numbers are no longer finite."""
+    """A run whose numbers are no longer finite; the command line exits with `DIVERGED_STATUS`."""
 
 
 class WorkerLost(InputError):

@@ -1,5 +1,6 @@
 """Many runs at once: seeds x recipes x settings, each a `ganzoo train` of its own in a folder of its own."""
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -9,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,13 +24,14 @@ from ganzoo.callbacks.history import rows_of
 from ganzoo.callbacks.scoring import SCORES_FILE
 from ganzoo.callbacks.watch import VERDICTS, WATCH_FILE
 from ganzoo.checkpoints import newest_step
-from ganzoo.errors import InputError
+from ganzoo.errors import DIVERGED_STATUS, InputError
 from ganzoo.files import require_writable
 from ganzoo.progress import shown
 
 LOG_FILE = "train.log"
 TABLE_FILE = "sweep.csv"
 LAST_LINES = 5  # of a failed run's log
+BROKEN = ("diverged", "failed")  # statuses of runs that ended by an error of their own
 # What TensorFlow says of its libraries and of this machine's processor.
 CHATTER = re.compile(r"[IWE]\d{4} |WARNING: All log messages before|To enable the following instructions:")
 LONGEST_NAME = 255  # bytes of a folder's name, on all file systems in use
@@ -94,9 +97,10 @@ class Outcome:
     Args:
         run: the run.
         status: `"finished"` or `"stopped by the watch"`, now; `"finished before"` or `"stopped by the watch before"`;
-            `"failed"`; `"not finished"`, that a signal ended or kept from starting.
+            `"diverged"`, that met a number that is not finite; `"failed"`; `"not finished"`, that a signal ended or
+            kept from starting.
         seconds: that it took now.
-        last_lines: of the log, if it failed.
+        last_lines: of the log, if it failed or diverged.
     """
 
     run: Run
@@ -211,6 +215,18 @@ class Processes:
         for process in list(self.going):
             process.terminate()
 
+    @contextlib.contextmanager
+    def told_by_signals(self) -> Iterator[None]:
+        """Tells them to end at SIGTERM and Ctrl-C, as long as it is open; in the main thread, which alone gets any."""
+        main = threading.current_thread() is threading.main_thread()
+        numbers = (signal.SIGTERM, signal.SIGINT) if main else ()
+        before = {number: signal.signal(number, self.tell) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
     def status_of(self, command: Sequence[str], **options: Any) -> int:
         """Returns the exit status of a command; `options` are those of `subprocess.Popen`."""
         with subprocess.Popen(command, **options) as process:
@@ -243,7 +259,8 @@ def execute(run: Run, threads: int) -> Outcome:
         return Outcome(run, "failed", last_lines=str(error))
     seconds = time.monotonic() - start
     if status and not (PROCESSES.told and status in ENDED_BY_SIGNAL):
-        return Outcome(run, "failed", seconds, f"exit status {status}\n{_tail(log, before)}")
+        ended = "diverged" if status == DIVERGED_STATUS else "failed"
+        return Outcome(run, ended, seconds, f"exit status {status}\n{_tail(log, before)}")
     return Outcome(run, run.ended or "not finished", seconds)
 
 
@@ -313,8 +330,8 @@ def sweep(
     waiting = [run for run in runs if run.model_dir not in outcomes]
     for outcome in shown(start(waiting), "sweep", len(waiting)) if waiting else ():
         outcomes[outcome.run.model_dir] = outcome
-        if outcome.status == "failed":
-            say(f"failed: {outcome.run.command}\n  log: {outcome.run.model_dir / LOG_FILE}")
+        if outcome.status in BROKEN:
+            say(f"{outcome.status}: {outcome.run.command}\n  log: {outcome.run.model_dir / LOG_FILE}")
             say("\n".join(f"  | {line}" for line in outcome.last_lines.splitlines()))
     return [outcomes[run.model_dir] for run in runs]
 

@@ -116,7 +116,7 @@ def test_who_reconstructs_cannot_play_networks_that_score():
         play.play(SimpleNamespace(seeds=[0]), Setting(games=1), ["began"])
     with pytest.raises(InputError, match="did you mean"):
         play.play(SimpleNamespace(seeds=[0]), Setting(games=1), ["dragann"])
-    with pytest.raises(InputError, match="comes twice"):
+    with pytest.raises(InputError, match="each once"):
         play.play(SimpleNamespace(seeds=[0]), Setting(games=1), ["dragan", "dragan"])
 
 
@@ -130,9 +130,9 @@ def trained(values, status="finished", seed=0):
 
 
 def test_a_run_that_diverges_scores_what_it_had():
-    row = play.row_of(3, "dragan", trained([1.5, 4.0, 2.0], "failed"), "classifier_score")
+    row = play.row_of(3, "dragan", trained([1.5, 4.0, 2.0], "diverged"), "classifier_score")
     assert (row["final"], row["area"], row["distance"], row["collapsed"]) == (2.0, 7.5, 50.0, True)
-    nothing = play.row_of(3, "dragan", trained([], "failed"), "classifier_score")
+    nothing = play.row_of(3, "dragan", trained([], "diverged"), "classifier_score")
     assert (nothing["final"], nothing["area"], nothing["collapsed"]) == (1.0, 0.0, True)
     assert np.isnan(nothing["distance"])
 
@@ -140,14 +140,14 @@ def test_a_run_that_diverges_scores_what_it_had():
 def played(scores):
     """Returns what came of games: algorithm -> a run a game."""
     runs = [play.row_of(number, name, run, "classifier_score")
-            for name, own in scores.items() for number, run in enumerate(own)]  # fmt: skip
-    return Played([drawn(number) for number in range(len(next(iter(scores.values()))))], runs, [])
+            for name, own in scores.items() for number, run in enumerate(own) if run]  # fmt: skip
+    return Played([drawn(number) for number in range(len(next(iter(scores.values()))))], list(scores), runs, [])
 
 
 def test_games_that_were_cut_are_left_out_and_broken_ones_are_not():
     what = played(
-        {"a": [trained([2, 4]), trained([3], "failed"), trained([9])],
-         "b": [trained([2, 2]), trained([1, 1]), trained([], "not run")]}
+        {"a": [trained([2, 4]), trained([3], "diverged"), trained([9])],
+         "b": [trained([2, 2]), trained([1, 1]), None]}
     )  # fmt: skip
     assert what.complete == [0, 1]
     first, _ = what.summary()
@@ -188,7 +188,7 @@ def test_dragan_is_judged_by_paired_differences(count, better, holds):
 def test_each_seed_has_games_of_its_own():
     asked = []
 
-    def train(wanted, seeds):
+    def train(wanted, seeds, partly):
         asked.append((list(wanted), seeds))
         return {name: [trained([2, 3], seed=seeds[0])] for name in wanted}
 

@@ -124,9 +124,11 @@ def test_a_run_collapses_if_its_score_falls_or_ends_low():
     dip = steady.copy()
     dip[25] = 2
     assert one_layer.kept(dip)["collapsed"]
-    slow = np.concatenate([steady, 9 * 0.99 ** np.arange(60)])  # 9 % below the median of ten before, and 45 % in all
+    slow = np.concatenate([steady, 9 * 0.99 ** np.arange(80)])  # 5 % below the median of ten before, and 55 % in all
     assert one_layer.kept(slow)["falls"] == 0
     assert one_layer.kept(slow)["collapsed"]
+    assert one_layer.kept(steady, finished=False)["collapsed"]
+    assert one_layer.kept(np.zeros(0))["collapsed"]
 
 
 def test_rows_are_parted_by_game_and_seed():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from absl import app
 from absl import logging as absl_logging
 
-from ganzoo.errors import InputError, ServingError, did_you_mean
+from ganzoo.errors import DIVERGED_STATUS, Diverged, InputError, ServingError, did_you_mean
 
 TOOLS = {
     "train": "train a recipe; the same command resumes",
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(tool: str, flags: Sequence[str] | None = None) -> None:
-    """Runs one tool; a user's mistake becomes one line on standard error and exit status 1."""
+    """Runs one tool; a user's mistake becomes one line on standard error and exit status 1, a divergence 3."""
     module = importlib.import_module(f"ganzoo.cli.{tool}")
     absl_logging.set_verbosity(absl_logging.ERROR)
 
@@ -51,6 +51,9 @@ def run(tool: str, flags: Sequence[str] | None = None) -> None:
         try:
             module.main()
             sys.stdout.flush()
+        except Diverged as error:
+            print(f"ganzoo {tool}: {error}", file=sys.stderr)
+            sys.exit(DIVERGED_STATUS)
         except (InputError, ServingError) as error:
             sys.exit(f"ganzoo {tool}: {error}")
         except KeyboardInterrupt:

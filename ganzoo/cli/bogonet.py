@@ -10,7 +10,7 @@ Game i is the same for every variant: networks of both players drawn from three 
 from absl import flags
 
 from ganzoo.experiments.bogonet.play import Setting
-from ganzoo.experiments.bogonet.table import best_of, compared, comparison
+from ganzoo.experiments.bogonet.table import ENOUGH, best_of, compared, comparison
 from ganzoo.experiments.lab import Lab
 from ganzoo.files import require_writable
 
@@ -42,13 +42,15 @@ def main() -> None:
         comparison(setting), folder, RUNS.value,
         budget="short", seeds=SEEDS.value, core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
     )  # fmt: skip
-    played = compared(lab, setting, VARIANTS.value)
-    best = best_of(played)
-    lab.judge("best", best is not None, f"{best or 'none'} of {len(VARIANTS.value)}, {len(played.complete)} games")
     given = "".join(f" --{flag.name}={flag.value}" for flag in ASKED)
     changes = "".join(f" --set={change}" for change in SET.value)
-    lab.save(f"ganzoo bogonet --variants={','.join(VARIANTS.value)}{given}{changes}")
-    for row in played.summary():
-        print(f"{row['algorithm']:24} final {row['final']:.2f} ± {row['final_sd']:.2f}, area {row['area']:.1f} ± "
-              f"{row['area_sd']:.1f}, collapsed {100 * row['collapse_rate']:.0f} %")  # fmt: skip
+    with lab.recorded(f"ganzoo bogonet --variants={','.join(VARIANTS.value)}{given}{changes}"):
+        played = compared(lab, setting, VARIANTS.value)
+        best = best_of(played)
+        told = len(played.complete) >= ENOUGH and len(VARIANTS.value) > 1
+        lab.judge("best", best is not None if told else None,
+                  f"{best or 'none'} of {len(VARIANTS.value)}, {len(played.complete)} games")  # fmt: skip
+        for row in played.summary():
+            print(f"{row['algorithm']:24} final {row['final']:.2f} ± {row['final_sd']:.2f}, area {row['area']:.1f} ± "
+                  f"{row['area_sd']:.1f}, collapsed {100 * row['collapse_rate']:.0f} %")  # fmt: skip
     print(f"written: {lab.folder}")

@@ -1,11 +1,11 @@
 """Compares variants on one data set: best and last scores, spread over seeds, collapse rate, time to a score.
 
 ganzoo compare --variants=dcgan,dragan,dual_d_selu --dataset=digits --seeds=5
-ganzoo compare --variants=wgan_gp,unrolled --dataset=ring8 --metric=reverse_kl --steps=2000
+ganzoo compare --variants=wgan_gp,unrolled --dataset=ring8 --steps=2000
 
-The same command goes on where it was cut. Collapsed: fewer than half of the classes have 2 % of the samples, or the
-last score is more than 1.5 times worse than the best. A variant keeps its score if on 4 of 5 seeds the last one is
-within 1.2 times the best.
+The same command goes on where it was cut. Collapsed: fewer than half of the classes have 2 % of the samples (of points:
+half of the modes have one), the last score is more than 1.5 times worse than the best, or the run diverged. A variant
+keeps its score if on 4 of 5 seeds the last one is within 1.2 times the best, without a collapse.
 """
 
 from absl import flags
@@ -14,11 +14,12 @@ from ganzoo.data.toy import DENSITIES
 from ganzoo.errors import InputError
 from ganzoo.experiments.comparison import compared, comparison
 from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.stability import SEEDS as FEWEST_SEEDS
 from ganzoo.files import require_writable
 
 VARIANTS = flags.DEFINE_list("variants", None, "Names of variants, or of recipes.", required=True)
 DATASET = flags.DEFINE_string("dataset", "digits", "Registry name, see ganzoo.data.load.")
-METRIC = flags.DEFINE_string("metric", None, "Score that ranks; if not given fid, on points frechet_distance.")
+METRIC = flags.DEFINE_string("metric", None, "Score that ranks; if not given fid, on points high_quality_share.")
 SEEDS = flags.DEFINE_integer("seeds", 5, "How many, from 0 on.", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", None, "Rounds; if not given the recipes' own.", lower_bound=1)
 SCORE = flags.DEFINE_float("score", None, "After how many rounds and seconds was it reached?")
@@ -33,23 +34,29 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets
 def main() -> None:
     """Compares."""
     points = DATASET.value in DENSITIES
-    metric = METRIC.value or ("frechet_distance" if points else "fid")
-    if len(set(VARIANTS.value)) < len(VARIANTS.value):
-        raise InputError(f"--variants={','.join(VARIANTS.value)}: one comes twice; name each once")
+    metric = METRIC.value or ("high_quality_share" if points else "fid")
+    names = VARIANTS.value
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"--variants={','.join(names)}: give names, each once")
     folder = OUTPUT.value or f"results/compare-{DATASET.value}"
     require_writable(f"{folder}/record.json")
     lab = Lab(
         comparison(DATASET.value), folder, RUNS.value,
         budget="short", seeds=SEEDS.value, core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
     )  # fmt: skip
-    rows = compared(
-        lab, VARIANTS.value, DATASET.value, metric, steps=STEPS.value, changes=SET.value, wanted=SCORE.value
-    )
-    keeping = [row["name"] for row in rows if row["keeps"]]
-    lab.judge("keeps", bool(keeping), f"{len(keeping)} of {len(rows)}: {', '.join(keeping) or 'none'}")
     steps = f" --steps={STEPS.value}" if STEPS.value else ""
     changes = "".join(f" --set={change}" for change in SET.value)
-    lab.save(f"ganzoo compare --variants={','.join(VARIANTS.value)} --dataset={DATASET.value} --metric={metric} "
-             f"--seeds={SEEDS.value}{steps}{changes}")  # fmt: skip
-    print((lab.folder / "variants.md").read_text(encoding="utf-8"), end="")
+    command = (
+        f"ganzoo compare --variants={','.join(names)} --dataset={DATASET.value} --metric={metric} "
+        f"--seeds={SEEDS.value}{steps}{changes}"
+    )
+    with lab.recorded(command):
+        rows = compared(
+            lab, names, DATASET.value, metric, steps=STEPS.value, changes=SET.value, wanted=SCORE.value
+        )  # fmt: skip
+        keeping = [row["name"] for row in rows if row["keeps"]]
+        told = lab.told and SEEDS.value >= FEWEST_SEEDS
+        lab.judge("keeps", bool(keeping) if told else None,
+                  f"{len(keeping)} of {len(rows)}: {', '.join(keeping) or 'none'}")  # fmt: skip
+        print((lab.folder / "variants.md").read_text(encoding="utf-8"), end="")
     print(f"written: {lab.folder}")

@@ -12,6 +12,7 @@ from absl import flags
 
 from ganzoo import experiments
 from ganzoo.errors import InputError
+from ganzoo.sweeps import PROCESSES
 
 EXPERIMENT = flags.DEFINE_list("experiment", [], "Ids, separated by commas; see --list.")
 BUDGET = flags.DEFINE_string("budget", "short", "smoke (seconds), short (two cores) or full (the papers' setting).")
@@ -40,6 +41,8 @@ def main() -> None:
             core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
         )  # fmt: skip
         print(f"written: {folder}")
+        if PROCESSES.told:
+            break
 
 
 def listed() -> str:

@@ -4,14 +4,14 @@ ganzoo sweep --recipes=dcgan_digits,dragan_digits --seeds=0,1,2 --directory=runs
 ganzoo sweep --recipes=dragan_digits --grid=gan.penalty_weight=1,5,10 --set=train.steps=2000 --directory=runs/weights
 
 --grid and --set may be repeated. The same command goes on where it was cut; runs that are finished, or that their watch
-has stopped, are not run again. A failed run does not stop the others; its log is <run>/train.log, and the exit status
-is 1. SIGTERM and Ctrl-C are passed on: runs save and end, and no more are started. With --ray_address the runs go to a
-Ray cluster that sees the directory, as many at a time as it has --threads for; there a signal ends them unsaved.
+has stopped, are not run again. A run that fails or diverges stops no other; its log is <run>/train.log, and the exit
+status is 1. SIGTERM and Ctrl-C are passed on: runs save and end, and no more are started. With --ray_address runs go
+to a Ray cluster that sees the directory, as many at a time as it has --threads for; there a signal ends them unsaved.
 """
 
+import contextlib
 import functools
 import os
-import signal
 import sys
 from collections.abc import Callable
 
@@ -51,14 +51,12 @@ def main() -> None:
         return
     table = os.path.join(directory, sweeps.TABLE_FILE)
     require_writable(table)
-    if not RAY.value:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, sweeps.PROCESSES.tell)
-    outcomes = sweeps.sweep(runs, start)
+    with contextlib.nullcontext() if RAY.value else sweeps.PROCESSES.told_by_signals():
+        outcomes = sweeps.sweep(runs, start)
     rows = sweeps.table_of(outcomes)
     save_rows(rows, table)
     print(f"{sweeps.printed(rows)}\ntable: {table}")
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if any(outcome.status in sweeps.BROKEN for outcome in outcomes):
         sys.exit(1)
 
 

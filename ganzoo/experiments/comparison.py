@@ -8,14 +8,15 @@ from ganzoo.data.toy import DENSITIES
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation.directions import sign_of
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment
-from ganzoo.experiments.lab import Game, Lab, Trained
-from ganzoo.experiments.stability import column, reached, steady, summary
+from ganzoo.experiments.lab import Game, Lab, NotEnough, Trained
+from ganzoo.experiments.stability import COLLAPSED, column, reached, steady, summary
 from ganzoo.files import write_text
 
 EVALUATIONS = 20  # of a run
+STYLES = ("-", "--", ":", "-.")  # of lines; colours repeat after ten
 
 
-def game(variant: str, dataset: str, steps: int | None, changes: Sequence[str]) -> Game:
+def game(variant: str, dataset: str, metric: str, steps: int | None, changes: Sequence[str]) -> Game:
     """Returns a variant's game on a data set: its small recipe for it where it has one, else its paper's recipe there.
 
     Raises:
@@ -30,7 +31,8 @@ def game(variant: str, dataset: str, steps: int | None, changes: Sequence[str]) 
     own += [f"train.steps={steps}"] if steps else []
     rounds = config.load_recipe(name, (*own, *changes)).train.steps
     every = max(1, rounds // EVALUATIONS)
-    return Game(name, (*own, f"train.evaluate_steps={every}", f"train.checkpoint_steps={every}", *changes))
+    own += [f"train.evaluate_steps={every}", f"train.checkpoint_steps={every}", f"train.best_metric={metric}"]
+    return Game(name, (*own, *changes))  # a score that is not among them is refused before the first round
 
 
 def compared(
@@ -55,16 +57,20 @@ def compared(
         wanted: a score: the table says after how many rounds and seconds it was reached; None: it does not.
 
     Raises:
-        InputError: if a name is unknown.
+        InputError: if a name is unknown, or a run failed.
+        NotEnough: if none has come to its end.
     """
     sign, modes = sign_of(metric), mode_count(dataset)
-    trained = lab.train({name: game(name, dataset, steps, changes) for name in variants})
+    games = {name: game(name, dataset, metric, steps, changes) for name in variants}
+    trained = {name: own for name, own in lab.train(games, partly=True).items() if own}
+    if not trained:
+        raise NotEnough("no run has come to its end yet")
     runs = {name: [steady(each, metric, modes) for each in own] for name, own in trained.items()}
     rows = [summary(name, own) for name, own in runs.items()]
     if wanted is not None:
         for row in rows:
             times = [reached(each, metric, wanted) for each in trained[row["name"]]]
-            row["rounds_to"], row["seconds_to"] = (sorted(each)[len(times) // 2] for each in zip(*times, strict=True))
+            row["rounds_to"], row["seconds_to"] = sorted(times)[len(times) // 2]
     rows.sort(key=lambda row: (math.isnan(row["last"]), -sign * row["last"]))
     lab.table("runs", [{"name": name, **row} for name, own in runs.items() for row in own])
     lab.table("variants", rows)
@@ -96,23 +102,24 @@ def markdown(rows: Sequence[dict], metric: str) -> str:
 
 def draw(lab: Lab, trained: dict[str, list[Trained]], metric: str) -> None:
     """Draws every run's score over the rounds, a colour a variant."""
-    with lab.figure("scores", 8.0, 4.5) as figure:
+    with lab.figure("scores", 8.0, 4.2 + 0.16 * -(-len(trained) // 4)) as figure:
         plot = figure.add_subplot()
         for number, (name, runs) in enumerate(trained.items()):
             for position, each in enumerate(runs):
                 values = column(each.scores, metric)
                 steps = [row["step"] for row in each.scores][: len(values)]
-                plot.plot(steps, values, color=f"C{number % 10}", alpha=0.7, label=None if position else name)
+                plot.plot(steps, values, STYLES[number // 10 % len(STYLES)], color=f"C{number % 10}", alpha=0.7,
+                          label=None if position else name)  # fmt: skip
         plot.set(xlabel="round", ylabel=metric)
         if sign_of(metric) < 0:
             plot.set_yscale("log")
         plot.grid(alpha=0.3)
-        plot.legend(fontsize=7, ncols=2)
+        figure.legend(loc="outside lower center", fontsize=7, ncols=4)
 
 
 def comparison(dataset: str) -> Experiment:
     """Returns what a lab needs to know of a comparison on a data set."""
     says = "The last score is within 1.2 times the best one on at least 4 of 5 seeds."
-    claim = Claim("stability report", says, "a variant does that without a collapse")
+    claim = Claim("stability report", says, f"a variant does that without a collapse ({COLLAPSED})")
     return Experiment(f"compare-{dataset}", f"Compares variants on {dataset}", lambda lab: None, {"keeps": claim},
                       dict.fromkeys(BUDGETS, 0.0), 5)  # fmt: skip

@@ -18,13 +18,13 @@ class Claim:
     Args:
         source: the place in the paper.
         says: the claim, a sentence.
-        rule: what has to be found for it to hold.
+        rule: what has to be found for it to hold; none: it is left to the reader's eyes.
         published: the paper's figure; none: it gives none.
     """
 
     source: str
     says: str
-    rule: str
+    rule: str = ""
     published: str = ""
 
 
@@ -39,7 +39,8 @@ class Experiment:
         claims: by name.
         hours: budget -> core-hours that it is expected to take, for one seed.
         seeds: how many it takes where nobody says.
-        scaled: what `short` does less of than the paper; none: nothing.
+        differs: what every budget does otherwise than the paper; none: nothing.
+        scaled: what `short` does less of; none: nothing.
         needs: names of the TFDS sets that it trains on.
     """
 
@@ -49,6 +50,7 @@ class Experiment:
     claims: Mapping[str, Claim]
     hours: Mapping[str, float]
     seeds: int = 1
+    differs: str = ""
     scaled: str = ""
     needs: tuple[str, ...] = ()
 
@@ -62,6 +64,7 @@ def experiment(
     claims: Mapping[str, Claim],
     hours: tuple[float, float, float] = (0.0, 0.0, 0.0),
     seeds: int = 1,
+    differs: str = "",
     scaled: str = "",
     needs: tuple[str, ...] = (),
 ) -> Callable[[Callable], Callable]:
@@ -69,7 +72,7 @@ def experiment(
 
     def register(run: Callable) -> Callable:
         cost, title = dict(zip(BUDGETS, hours, strict=True)), run.__doc__.splitlines()[0].rstrip(".")
-        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, scaled, needs)
+        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, differs, scaled, needs)
         return run
 
     return register

@@ -27,7 +27,13 @@ from ganzoo.gan import GAN
 T = TypeVar("T")
 RECORD_FILE = "record.json"
 SECONDS_FILE = "seconds"
+DIVERGED_FILE = "diverged"  # of a run that would come to the same number again
 VERDICTS = {True: "confirmed", False: "not confirmed", None: "not tested at this scale"}
+LEFT_TO_READERS = "left to the reader"  # a claim without a rule
+
+
+class NotEnough(Exception):
+    """There is nothing to compare yet: core-hours are spent, a signal came, or one left nothing before it diverged."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Trained:
     Args:
         run: of the sweep.
         seed: of the run.
-        status: see `ganzoo.sweeps.Outcome`; `"not run"` where the core-hours were spent.
+        status: see `ganzoo.sweeps.Outcome`; `"not run"` where the core-hours were spent, `"diverged before"`.
     """
 
     run: sweeps.Run
@@ -67,6 +73,11 @@ class Trained:
     def finished(self) -> bool:
         """Whether it came to its last round."""
         return self.status.startswith("finished")
+
+    @property
+    def played(self) -> bool:
+        """Whether it came to an end, its last round or a number that is not finite: it is not one that was cut."""
+        return self.status.startswith(("finished", "diverged"))
 
     @property
     def scores(self) -> list[dict[str, float]]:
@@ -85,7 +96,7 @@ class Trained:
 
     @property
     def seconds(self) -> float:
-        """What all its processes took together, start included; of one core if runs had one each."""
+        """The core-seconds that all its processes took together, start included."""
         path = self.run.model_dir / SECONDS_FILE
         return float(path.read_text(encoding="utf-8")) if path.exists() else math.nan
 
@@ -160,8 +171,8 @@ class Lab:
         self.data_dir = data_dir
         self.say = say
         self.verdicts: dict[str, dict[str, Any]] = {}
-        self.trained: list[Trained] = []
-        self.seconds = 0.0  # of one core, spent on runs
+        self.trained: dict[Path, Trained] = {}  # by the run's folder
+        self.seconds = 0.0  # of one core, spent on runs now
         self.files: list[str] = []
 
     def choose(self, *, smoke: T, short: T, full: T | None = None) -> T:
@@ -175,9 +186,10 @@ class Lab:
         return self.folder / name
 
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Writes a CSV file; numbers with six digits."""
-        save_rows([{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows],
-                  self.path(f"{name}.csv"))  # fmt: skip
+        """Writes a CSV file, numbers with six digits; none without rows."""
+        if rows:
+            save_rows([{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows],
+                      self.path(f"{name}.csv"))  # fmt: skip
 
     @contextlib.contextmanager
     def figure(self, name: str, width: float = 7.0, height: float = 4.0) -> Iterator:
@@ -192,14 +204,26 @@ class Lab:
         self.verdicts[claim] = {"found": found, "verdict": VERDICTS[None if holds is None else bool(holds)]}
         self.say(f"{self.experiment.id}, {claim}: {self.verdicts[claim]['verdict']} ({found})")
 
-    def train(self, games: Mapping[str, Game], seeds: Sequence[int] | None = None) -> dict[str, list[Trained]]:
-        """Returns the runs of games by the games' names; seed after seed, so that a part compares, too.
+    @property
+    def told(self) -> bool:
+        """Whether there is enough to judge by: no smoke, and of all runs none was cut or left out."""
+        return self.budget != "smoke" and all(each.played for each in self.trained.values())
 
-        Runs that are finished, by this experiment or another one, are not run again; those that were cut go on.
+    def train(
+        self, games: Mapping[str, Game], seeds: Sequence[int] | None = None, partly: bool = False
+    ) -> dict[str, list[Trained]]:
+        """Returns the runs of games that came to an end, by the games' names; seed after seed, so that a part compares.
+
+        Runs that have ended, for this experiment or another one, are not run again; those that were cut go on.
 
         Args:
             games: by name.
             seeds: of each; None: the lab's.
+            partly: whether a game may be without a run; else the first run of each has a checkpoint.
+
+        Raises:
+            InputError: if a run failed otherwise than by a number that is not finite.
+            NotEnough: if a game is without a run that shows anything, or a signal has ended them.
         """
         flags = [f"--data_dir={self.data_dir}"] if self.data_dir else []
         wanted: list[tuple[str, int, sweeps.Run]] = []
@@ -214,11 +238,26 @@ class Lab:
                 wanted.append((name, seed, run))
         runs = {run.model_dir: run for _, _, run in wanted}
         start = functools.partial(sweeps.on_cores, jobs=self.jobs, threads=self.threads, execute=self._within_hours)
-        outcomes = {each.run.model_dir: each for each in sweeps.sweep(list(runs.values()), start, self.say)}
+        waiting = [run for run in runs.values() if not (run.model_dir / DIVERGED_FILE).exists()]
+        with sweeps.PROCESSES.told_by_signals():
+            outcomes = {each.run.model_dir: each for each in sweeps.sweep(waiting, start, self.say)}
         found: dict[str, list[Trained]] = {name: [] for name in games}
         for name, seed, run in wanted:
-            found[name].append(Trained(run, seed, outcomes[run.model_dir].status))
-        self.trained += [each for trained in found.values() for each in trained]
+            status = outcomes[run.model_dir].status if run.model_dir in outcomes else "diverged before"
+            trained = self.trained[run.model_dir] = Trained(run, seed, status)
+            if trained.played:
+                found[name].append(trained)
+        failed = [each for each in outcomes.values() if each.status == "failed"]
+        if failed:
+            raise InputError(
+                f"{len(failed)} of {len(runs)} runs failed, the first in {failed[0].run.model_dir}: "
+                f"{failed[0].last_lines.splitlines()[-1]}; the same command goes on from what there is"
+            )
+        if sweeps.PROCESSES.told:
+            raise NotEnough("told to end; the runs have saved")
+        lacking = [name for name, own in found.items() if not (own and own[0].steps)]
+        if lacking and not partly:
+            raise NotEnough(f"nothing to show yet of {', '.join(lacking)}")
         return found
 
     @property
@@ -234,36 +273,49 @@ class Lab:
         if run.model_dir.is_dir():
             path = run.model_dir / SECONDS_FILE
             before = float(path.read_text(encoding="utf-8")) if path.exists() else 0.0
-            write_text(path, f"{before + outcome.seconds:.1f}")
+            write_text(path, f"{before + outcome.seconds * threads:.1f}")
+        if outcome.status == "diverged":
+            write_text(run.model_dir / DIVERGED_FILE, outcome.last_lines + "\n")
         return outcome
+
+    @contextlib.contextmanager
+    def recorded(self, command: str) -> Iterator[None]:
+        """Writes the record at its end, of what there is where there is not enough to compare."""
+        try:
+            yield
+        except NotEnough as reason:
+            self.say(f"{self.experiment.id}: {reason}; the same command goes on")
+        self.save(command)
 
     def save(self, command: str) -> None:
         """Writes the record: what was asked, found and left, and every run that it rests on."""
         experiment = self.experiment
-        claims = {
-            name: {**dataclasses.asdict(claim), **self.verdicts.get(name, {"found": "", "verdict": VERDICTS[None]})}
-            for name, claim in experiment.claims.items()
-        }
+        claims = {}
+        for name, claim in experiment.claims.items():
+            silent = VERDICTS[None] if claim.rule else LEFT_TO_READERS
+            claims[name] = dataclasses.asdict(claim) | self.verdicts.get(name, {"found": "", "verdict": silent})
+        trained = list(self.trained.values())
         runs = [
             {"run": each.run.command, "folder": each.run.model_dir.name, "seed": each.seed, "steps": each.run.steps,
              "step": each.run.step, "status": each.status}
-            for each in self.trained
+            for each in trained
         ]  # fmt: skip
         record = {
             "id": experiment.id,
             "title": experiment.title,
             "command": command,
             "budget": self.budget,
-            "seeds": list(self.seeds),
+            "seeds": sorted({each.seed for each in trained} or self.seeds),
+            "differs": experiment.differs,
             "scaled": experiment.scaled if self.budget == "short" else "",
-            "partial": any(not each.finished for each in self.trained),
-            "core_hours": round(self.seconds / 3600, 3),
+            "partial": any(not each.played for each in trained),
+            "core_hours": round(sum(each.seconds for each in trained if not math.isnan(each.seconds)) / 3600, 3),
             "finished": time.strftime("%Y-%m-%d", time.gmtime()),
             "claims": claims,
             "files": self.files,
             "runs": runs,
         }
-        for each in {each.run.model_dir: each for each in self.trained}.values():
+        for each in trained:
             source = each.run.model_dir / folders.RECIPE_FILE
             if source.exists():
                 write_text(self.path(f"recipes/{each.run.model_dir.name}.json"), source.read_text(encoding="utf-8"))

@@ -8,11 +8,16 @@ from ganzoo.errors import InputError
 from ganzoo.experiments.experiment import Experiment, known
 from ganzoo.experiments.lab import RECORD_FILE
 
+KEYS = (
+    "id", "title", "command", "budget", "seeds", "differs", "scaled", "partial", "core_hours", "finished", "claims",
+    "files",
+)  # fmt: skip
 HEADER = """# Results
 
 What the papers claim and what was found when their experiments were run again by this package; made by
 `tools/results.py` from the records in `results/`. A verdict follows from the rule beside it, which is in the code of
-the experiment and was there before the run. **not tested at this scale** means that the budget cannot tell.
+the experiment and was there before the run. **not tested at this scale**: the budget cannot tell, or runs are lacking;
+**left to the reader**: a picture.
 
 """
 
@@ -35,7 +40,7 @@ def load(folder: str | os.PathLike) -> list[dict]:
     for path in Path(folder).glob(f"*/{RECORD_FILE}"):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            found[record["id"]] = record
+            found[record["id"]] = {key: record[key] for key in KEYS}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is no record of an experiment ({error}); remove it or run it again") from None
     return [found[id] for id in known() if id in found]
@@ -70,6 +75,8 @@ def _section(record: dict, folder: str) -> str:
     if record["partial"]:
         said.append("**a part: not all of its runs are finished**")
     lines[-1] += f" ({'; '.join(said)}; {record['finished']})\n"
+    if record["differs"]:
+        lines.append(f"Otherwise than in the paper: {record['differs']}.\n")
     if record["scaled"]:
         lines.append(f"Scaled down: {record['scaled']}.\n")
     lines.append("| claim | published | rule | found | verdict |\n| --- | --- | --- | --- | --- |")

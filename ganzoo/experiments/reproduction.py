@@ -58,8 +58,8 @@ def reproduce(
     expected = experiment.hours[budget] * len(lab.seeds)
     limit = "no limit" if core_hours is None else f"at most {core_hours:g}"
     say(f"{id}, {budget}, {len(lab.seeds)} seed(s): about {expected:.2g} core-hours expected, {limit}")
-    experiment.run(lab)
     given = f" --seeds={seeds}" if seeds is not None else ""
     given += f" --first_seed={first_seed}" if first_seed else ""
-    lab.save(f"ganzoo reproduce --experiment={id} --budget={budget}{given}")
+    with lab.recorded(f"ganzoo reproduce --experiment={id} --budget={budget}{given}"):
+        experiment.run(lab)
     return folder

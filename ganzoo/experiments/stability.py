@@ -12,6 +12,11 @@ ALIVE = 0.02  # of the samples: what a class has to get
 BEYOND = 1.5  # times the best score: a last one worse than that is a collapse
 KEPT = 1.2  # times the best score: a last one no worse than that is kept
 ENOUGH = 0.8  # of the seeds: so many have to keep theirs
+SEEDS = 5  # the fewest by which a variant is judged
+COLLAPSED = (
+    "collapsed: fewer than half of the classes have 2 % of the last samples (of points: of the modes have one), or the "
+    "last score is more than 1.5 times worse than the best, or the run diverged"
+)
 
 
 def column(rows: Sequence[Mapping[str, float]], metric: str) -> list[float]:
@@ -19,11 +24,21 @@ def column(rows: Sequence[Mapping[str, float]], metric: str) -> list[float]:
     return [value for row in rows for name, value in row.items() if metric in (name, name.partition("/")[0])]
 
 
-def times_best(values: Sequence[float], metric: str) -> float:
-    """Returns by how much the last value is worse than the best one, as a factor of at least 1."""
+def times_best(values: Sequence[float], metric: str, floor: float = 0.0) -> float:
+    """Returns by how much the last value is worse than the best one, as a factor of at least 1.
+
+    Args:
+        values: one an evaluation.
+        metric: which score they are.
+        floor: what real examples have: of scores where lower is better none counts as better than that.
+    """
     if sign_of(metric) > 0:
-        return math.inf if values[-1] <= 0 else max(values) / values[-1]
-    return values[-1] / min(values) if min(values) > 0 else math.inf
+        best, last = max(values), values[-1]
+        return best / last if last > 0 else math.inf
+    best, last = max(min(values), floor), max(values[-1], floor)
+    if last <= best:
+        return 1.0
+    return last / best if best > 0 else math.inf
 
 
 def share_alive(row: Mapping[str, float], modes: int | None = None) -> float:
@@ -36,10 +51,9 @@ def share_alive(row: Mapping[str, float], modes: int | None = None) -> float:
 
 
 def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str, float | str | bool]:
-    """Returns a row of what a run reached and kept.
+    """Returns a row of what a run that came to an end reached and kept.
 
-    `last_over_best` is at least 1, also where a higher score is better. `collapsed`: fewer than half of the classes
-    have 2 % of the samples, or the last score is more than 1.5 times worse than the best, or it has none.
+    `last_over_best` is at least 1, also where a higher score is better. `collapsed`: see `COLLAPSED`.
     """
     rows = trained.scores
     values = column(rows, metric)
@@ -53,17 +67,18 @@ def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str,
             "collapsed": True,
         }
     best = max(values) if sign_of(metric) > 0 else min(values)
-    ratio, alive = times_best(values, metric), share_alive(rows[-1], modes)
+    floor = max([0.0, *column(rows, f"real_{metric}")[:1]])
+    ratio, alive = times_best(values, metric, floor), share_alive(rows[-1], modes)
     collapsed = not trained.finished or ratio > BEYOND or alive < 0.5
     return row | {"best": best, "last": values[-1], "last_over_best": ratio, "alive": alive, "collapsed": collapsed}
 
 
 def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]:
     """Returns the rounds and seconds after which a score was at least as good as `wanted`; infinite if it never was."""
-    sign = sign_of(metric)
-    for row in trained.scores:
+    sign, rows = sign_of(metric), trained.scores
+    for row in rows:
         if any(sign * value >= sign * wanted for value in column([row], metric)):
-            return row["step"], trained.seconds * row["step"] / trained.run.steps
+            return row["step"], trained.seconds * row["step"] / rows[-1]["step"]
     return math.inf, math.inf
 
 

@@ -15,6 +15,7 @@ from ganzoo import pictures
 from ganzoo.callbacks.history import save_rows
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.experiments.bogonet.play import by_game
+from ganzoo.files import require_writable
 
 POINTS = 5.0  # of a game
 SHEET = "sheet.csv"
@@ -42,13 +43,19 @@ def export(
     for path in (folder / SHEET, key):
         if path.exists():
             raise InputError(f"{path} is there already, maybe with a judge's points; name another, or remove it")
-    games = by_game(_rows(curves, ("game", "algorithm", "step", "score")))
+    rows = _rows(curves, ("game", "algorithm", "step", "score"))
+    try:
+        games = by_game(rows)
+    except ValueError as error:
+        raise InputError(f"{curves}: {error}; give the table of curves that was left") from None
     known = list(dict.fromkeys(name for game in games.values() for name in game))
     for name in pair:
         if name not in known:
             raise InputError(f"algorithm {name!r} is not in {curves}; {did_you_mean(name, known)}")
-    if len(set(pair)) != 2:
+    if len(pair) != 2 or pair[0] == pair[1]:
         raise InputError(f"pair={','.join(pair)}: give two different algorithms")
+    for path in (folder / SHEET, key):
+        require_writable(path)
     random = np.random.default_rng(seed)
     both = [number for number, game in games.items() if all(name in game for name in pair)]
     answers = []
@@ -58,8 +65,8 @@ def export(
         draw(folder / f"pair_{position:03d}.png", position, [games[number][name] for name in sides])
     if not answers:
         raise InputError(f"{curves} has no game that both {' and '.join(pair)} have scores of")
+    save_rows(answers, key)  # before the sheet, which nobody could sum without it
     save_rows([{"pair": row["pair"], "left": "", "right": ""} for row in answers], folder / SHEET)
-    save_rows(answers, key)
     return len(answers)
 
 
@@ -83,8 +90,9 @@ def scored(sheets: Sequence[str | os.PathLike], key: str | os.PathLike) -> dict[
     answers = {row["pair"]: row for row in _rows(key, ("pair", "game", *SIDES))}
     points: dict[str, float] = {}
     for sheet in sheets:
-        rows = {row["pair"]: row for row in _rows(sheet, ("pair", *SIDES))}
-        if rows.keys() != answers.keys():
+        filled = _rows(sheet, ("pair", *SIDES))
+        rows = {row["pair"]: row for row in filled}
+        if len(filled) != len(rows) or rows.keys() != answers.keys():
             raise InputError(f"{sheet} has not the {len(answers)} pairs of {key}; give the key that was left with it")
         for pair, row in rows.items():
             for side, given in zip(SIDES, _split(row, sheet), strict=True):

@@ -49,7 +49,7 @@ def draw_games(lab: Lab, curves: dict, colours: dict) -> None:
     shown = list(curves.items())[:MOST_PANELS]
     columns = min(10 if len(shown) > 30 else 6, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
-    with lab.figure("games", 1.3 * columns + 0.4, 1.1 * rows + 0.7) as figure:
+    with lab.figure("games", max(5.0, 1.3 * columns + 0.4), 1.1 * rows + 0.7) as figure:
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for panel in panels.ravel()[len(shown) :]:
             panel.axis("off")
@@ -62,14 +62,14 @@ def draw_games(lab: Lab, curves: dict, colours: dict) -> None:
             panel.tick_params(labelsize=5)
             panel.grid(alpha=0.3)
         handles = [panels[0, 0].plot([], [], color=colour)[0] for colour in colours.values()]
-        figure.legend(handles, list(colours), loc="outside upper center", ncols=len(colours), fontsize=7)
+        figure.legend(handles, list(colours), loc="outside upper center", ncols=min(4, len(colours)), fontsize=7)
 
 
 def draw_boxes(lab: Lab, played: Played, colours: dict, score: str) -> None:
     """Draws boxes over games, a point a game."""
     names, count = list(colours), len(played.complete)
     titles = {"final": f"last {score}", "area": f"sum of {score}", "distance": "last Fréchet distance"}
-    with lab.figure("finals", 9.0, 3.5) as figure:
+    with lab.figure("finals", max(9.0, 2.0 * len(names)), 3.8) as figure:
         for panel, measure in zip(figure.subplots(1, len(MEASURES)), MEASURES, strict=True):
             values = [played.values(name, measure) for name in names]
             if count:
@@ -77,5 +77,5 @@ def draw_boxes(lab: Lab, played: Played, colours: dict, score: str) -> None:
             for position, (own, colour) in enumerate(zip(values, colours.values(), strict=True), start=1):
                 panel.plot(position + np.linspace(-0.2, 0.2, count), own, ".", color=colour, ms=3, alpha=0.6)
             panel.set_title(titles[measure], fontsize=9)
-            panel.tick_params(axis="x", labelsize=7)
+            panel.tick_params(axis="x", labelsize=7, rotation=30 if len(names) > 3 else 0)
             panel.grid(alpha=0.3, axis="y")

@@ -13,7 +13,6 @@ from ganzoo.experiments.lab import Game, Lab, Trained
 from ganzoo.experiments.stability import column, steady
 
 LOWEST = 1.0  # of a score exp(KL): what a run has that diverged before its first evaluation
-NOT_PLAYED = ("not run", "not finished")  # cut from outside; a run that diverged has been played
 RESAMPLES = 10_000
 MEASURES = ("final", "area", "distance")  # the last one: lower is better
 
@@ -69,25 +68,22 @@ class Played:
 
     Args:
         games: those that were drawn, in the size in which they were played.
-        runs: a row a run: `final`, the last score; `area`, the sum of all; `distance`, the last Fréchet distance, which
-            noise does not flatter; whether it collapsed.
+        algorithms: their names.
+        runs: a row a run that came to its end: `final`, the last score; `area`, the sum of all; `distance`, the last
+            Fréchet distance, which noise does not flatter; whether it collapsed.
         curves: a row an evaluation.
     """
 
     games: list[RandomGame]
+    algorithms: list[str]
     runs: list[dict]
     curves: list[dict]
 
     @property
     def complete(self) -> list[int]:
         """The games that every algorithm has played to the end, or to its own."""
-        left = {row["game"] for row in self.runs if row["status"] in NOT_PLAYED}
-        return [game.number for game in self.games if game.number not in left]
-
-    @property
-    def algorithms(self) -> list[str]:
-        """Their names."""
-        return list(dict.fromkeys(row["algorithm"] for row in self.runs))
+        played = [row["game"] for row in self.runs]
+        return [game.number for game in self.games if played.count(game.number) == len(self.algorithms)]
 
     def values(self, algorithm: str, measure: str) -> np.ndarray:
         """Returns a column of an algorithm, a number a complete game."""
@@ -150,8 +146,11 @@ def play(lab: Lab, setting: Setting, algorithms: Sequence[str]) -> Played:
     Raises:
         InputError: if an algorithm is unknown, comes twice, or cannot play drawn networks.
     """
-    if len(set(algorithms)) < len(algorithms):
-        raise InputError(f"variants {', '.join(algorithms)}: one comes twice; name each once")
+    if not algorithms or len(set(algorithms)) < len(algorithms):
+        raise InputError(f"variants {', '.join(algorithms)!r}: give names, each once")
+    measured = [change for change in setting.changes if change.startswith("train.evaluate_")]
+    if measured:
+        raise InputError(f"{measured[0]}: all games are scored alike, by what is compared; leave it out")
     asked: dict[int, dict[tuple[int, str], Game]] = {}
     games, runs, curves = [], [], []
     for seed in lab.seeds:
@@ -162,14 +161,17 @@ def play(lab: Lab, setting: Setting, algorithms: Sequence[str]) -> Played:
     for each in itertools.chain.from_iterable(own.values() for own in asked.values()):
         load_recipe(each.recipe, each.changes)  # refused before any seed's games begin
     for seed, own in asked.items():
-        trained = lab.train({f"{number}, {name}": game for (number, name), game in own.items()}, seeds=[seed])
-        for (number, name), (each,) in zip(own, trained.values(), strict=True):
+        trained = lab.train(
+            {f"{number}, {name}": game for (number, name), game in own.items()}, seeds=[seed], partly=True
+        )
+        played = [(key, each) for key, found in zip(own, trained.values(), strict=True) for each in found]
+        for (number, name), each in played:
             runs.append(row_of(number, name, each, setting.metrics[0]))
             steps = [row["step"] for row in each.scores]
             values = column(each.scores, setting.metrics[0])
             curves += [{"game": number, "algorithm": name, "step": int(step), "score": value}
                        for step, value in zip(steps, values, strict=True)]  # fmt: skip
-    return Played(games, runs, curves)
+    return Played(games, list(algorithms), runs, curves)
 
 
 def by_game(curves: Sequence[Mapping]) -> dict[int, dict[str, tuple[list, list]]]:

@@ -1,0 +1,164 @@
+"""A laboratory trains what it is asked for, counts runs that ended, and judges by nothing less."""
+
+import json
+import os
+
+import pytest
+
+from ganzoo import config, experiments, sweeps
+from ganzoo.errors import DIVERGED_STATUS, InputError
+from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment
+from ganzoo.experiments.lab import Game, Lab, NotEnough
+
+TINY = Game(
+    "dcgan",
+    (
+        "data.dataset=ring8", "data.batch_size=8", "train.steps=2", "train.checkpoint_steps=1", "train.watch_steps=0",
+        "train.deterministic=false",
+    ),
+)  # fmt: skip
+OTHER = Game("lsgan", TINY.changes)
+TRAINED = [id for id, each in experiments.known().items() if ".exact." not in each.run.__module__]
+
+
+def lab_for(tmp_path, **options):
+    claims = {"one": Claim("here", "something", "a rule"), "look": Claim("here", "a picture")}
+    experiment = Experiment("x-test", "Tests", lambda lab: None, claims, dict.fromkeys(BUDGETS, 0))
+    options = {"budget": "short", "jobs": 1, "say": lambda line: None, **options}
+    return Lab(experiment, tmp_path / "results", tmp_path / "runs", **options)
+
+
+@pytest.fixture
+def ends(monkeypatch):
+    """Returns how runs end, recipe -> status, and the list of those that were begun."""
+    statuses, begun = {}, []
+
+    def execute(run, threads):
+        begun.append(run.recipe)
+        status = statuses.get(run.recipe, "finished")
+        if status == "finished":
+            (run.model_dir / "checkpoints" / f"{run.steps:08d}").mkdir(parents=True)
+        run.model_dir.mkdir(parents=True, exist_ok=True)
+        return sweeps.Outcome(run, status, seconds=100.0, last_lines="exit status\nthe reason")
+
+    monkeypatch.setattr(sweeps, "execute", execute)
+    return statuses, begun
+
+
+def record_of(lab):
+    lab.save("command")
+    return json.loads((lab.folder / "record.json").read_text())
+
+
+def test_a_run_that_diverged_counts_and_is_not_begun_again(tmp_path, ends):
+    statuses, begun = ends
+    statuses["lsgan"] = "diverged"
+    lab = lab_for(tmp_path)
+    found = lab.train({"a": TINY, "b": OTHER}, partly=True)
+    assert [each.status for each in found["b"]] == ["diverged"]
+    assert lab.told
+    assert not record_of(lab)["partial"]
+    again = lab_for(tmp_path, core_hours=0.0)
+    assert again.train({"b": OTHER}, partly=True)["b"][0].status == "diverged before"
+    assert begun == ["dcgan", "lsgan"]
+    with pytest.raises(NotEnough, match="nothing to show yet of b"):
+        lab_for(tmp_path).train({"a": TINY, "b": OTHER})
+
+
+@pytest.mark.parametrize("status", ["not run", "not finished"])
+def test_a_run_that_was_cut_is_in_no_table(status, tmp_path, ends):
+    statuses, _ = ends
+    statuses["lsgan"] = status
+    lab = lab_for(tmp_path)
+    assert lab.train({"a": TINY, "b": OTHER}, partly=True)["b"] == []
+    assert not lab.told
+    record = record_of(lab)
+    assert record["partial"]
+    assert [run["status"] for run in record["runs"]] == ["finished", status]
+
+
+def test_a_run_that_failed_is_an_error(tmp_path, ends):
+    """No data, no disk: nothing of the game."""
+    statuses, _ = ends
+    statuses["lsgan"] = "failed"
+    with pytest.raises(InputError, match=r"1 of 2 runs failed.*the reason"):
+        lab_for(tmp_path).train({"a": TINY, "b": OTHER}, partly=True)
+
+
+def test_smoke_tells_nothing(tmp_path, ends):
+    lab = lab_for(tmp_path, budget="smoke")
+    lab.train({"a": TINY})
+    assert not lab.told
+
+
+def test_core_hours_are_those_of_all_calls(tmp_path, ends):
+    for _ in range(2):
+        lab = lab_for(tmp_path)
+        lab.train({"a": TINY, "the same": TINY})
+        record = record_of(lab)
+        assert record["core_hours"] == pytest.approx(100 * lab.threads / 3600, abs=1e-3)
+        assert len(record["runs"]) == 1
+
+
+def test_where_there_is_not_enough_there_is_a_record(tmp_path):
+    said = []
+    lab = lab_for(tmp_path, core_hours=0.0, say=said.append)
+    with lab.recorded("command"):
+        lab.train({"a": TINY})
+    assert any("nothing to show yet of a; the same command goes on" in line for line in said)
+    record = json.loads((lab.folder / "record.json").read_text())
+    assert record["partial"]
+    assert {name: claim["verdict"] for name, claim in record["claims"].items()} == {
+        "one": "not tested at this scale", "look": "left to the reader",
+    }  # fmt: skip
+
+
+def test_no_rows_are_no_table(tmp_path):
+    lab = lab_for(tmp_path)
+    lab.table("empty", [])
+    assert lab.files == []
+
+
+def test_a_run_whose_numbers_are_not_finite_has_a_status_of_its_own(tmp_path):
+    """A learning rate beyond all reason ends in infinite weights."""
+    rate = 'optimizer={name = "sgd", learning_rate = 1e30}'
+    lab = lab_for(tmp_path)
+    (trained,) = lab.train({"a": Game("dcgan", (*TINY.changes, rate, "optimizers={}", "train.steps=20"))}, partly=True)[
+        "a"
+    ]
+    assert trained.status == "diverged"
+    assert f"exit status {DIVERGED_STATUS}" in (trained.run.model_dir / "diverged").read_text()
+
+
+class Asked(Exception):
+    """Carries the games that an experiment asked for."""
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("id", TRAINED)
+def test_every_game_of_every_experiment_is_a_recipe(id, budget, tmp_path, monkeypatch):
+    if experiments.named(id).needs and "TFDS_DATA_DIR" not in os.environ:
+        pytest.skip(f"TFDS_DATA_DIR is not set: no {' and '.join(experiments.named(id).needs)} here")
+
+    def train(lab, games, seeds=None, partly=False):
+        raise Asked(games)
+
+    monkeypatch.setattr(Lab, "train", train)
+    lab = Lab(experiments.named(id), tmp_path / "results", tmp_path / "runs", budget=budget)
+    with pytest.raises(Asked) as asked:
+        experiments.named(id).run(lab)
+    for game in asked.value.args[0].values():
+        config.load_recipe(game.recipe, game.changes)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("id", TRAINED)
+def test_an_experiment_without_runs_leaves_a_record_and_no_verdict(id, tmp_path):
+    if experiments.named(id).needs and "TFDS_DATA_DIR" not in os.environ:
+        pytest.skip(f"TFDS_DATA_DIR is not set: no {' and '.join(experiments.named(id).needs)} here")
+    folder = experiments.reproduce(
+        id, "short", seeds=1, output=tmp_path, runs=tmp_path / "runs", core_hours=0.0, say=lambda line: None
+    )
+    record = json.loads((folder / "record.json").read_text())
+    assert record["partial"]
+    assert not {claim["verdict"] for claim in record["claims"].values()} & {"confirmed", "not confirmed"}
