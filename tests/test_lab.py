@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 from ganzoo import config, experiments, sweeps
@@ -48,6 +49,59 @@ def ends(monkeypatch):
 def record_of(lab):
     lab.save("command")
     return json.loads((lab.folder / "record.json").read_text())
+
+
+def test_runs_are_shared_and_not_run_again(tmp_path, ends):
+    _, begun = ends
+    games = {"a": TINY, "the same": Game("dcgan", tuple(reversed(TINY.changes))), "b": OTHER}
+    first = lab_for(tmp_path, seeds=2)
+    found = first.train(games)
+    assert len(begun) == 4  # of three games two are one
+    assert found["a"][1].run.model_dir == found["the same"][1].run.model_dir
+    assert [each.seed for each in found["b"]] == [0, 1]
+    assert found["a"][0].seconds == 100.0 * first.threads
+    again = lab_for(tmp_path, seeds=2).train(games)
+    assert len(begun) == 4
+    assert {each.status for each in again["b"]} == {"finished before"}
+
+
+def test_other_changes_are_another_run():
+    assert Game("dcgan", ("gan.prior=normal",)).name != Game("dcgan", ("gan.prior=uniform",)).name
+    assert Game("dcgan").name == "dcgan"
+
+
+def test_no_run_begins_beyond_the_core_hours(tmp_path, ends):
+    lab = lab_for(tmp_path, seeds=5, core_hours=150 / 3600)
+    found = lab.train({"a": TINY})["a"]
+    begun = -(-150 // (100 * lab.threads))
+    assert [each.status for each in found] == ["finished"] * begun
+    record = record_of(lab)
+    assert [run["status"] for run in record["runs"]] == ["finished"] * begun + ["not run"] * (5 - begun)
+    assert record["partial"]
+    assert record["core_hours"] == pytest.approx(begun * 100 * lab.threads / 3600, abs=1e-3)
+
+
+def test_a_real_run_is_restored_at_each_checkpoint(tmp_path):
+    lab = lab_for(tmp_path)
+    (trained,) = lab.train({"a": TINY})["a"]
+    assert trained.finished
+    assert trained.steps == [1, 2]
+    assert [(step, int(gan.step.numpy())) for step, gan in trained.snapshots()] == [(1, 1), (2, 2)]
+    assert int(trained.restored().step.numpy()) == 2
+    assert trained.history[-1]["step"] == 2
+    assert trained.seconds > 0
+    lab.save("command")
+    resolved = json.loads((lab.folder / "recipes" / f"{trained.run.model_dir.name}.json").read_text())
+    assert resolved["data"]["batch_size"] == 8
+
+
+def test_verdicts(tmp_path):
+    lab = lab_for(tmp_path)
+    for holds, verdict in ((True, "confirmed"), (np.False_, "not confirmed"), (None, "not tested at this scale")):
+        lab.judge("one", holds, "0.5")
+        assert lab.verdicts["one"] == {"found": "0.5", "verdict": verdict}
+    with pytest.raises(KeyError):
+        lab.judge("another", True, "")
 
 
 def test_a_run_that_diverged_counts_and_is_not_begun_again(tmp_path, ends):

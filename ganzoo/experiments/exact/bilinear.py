@@ -124,11 +124,6 @@ def ending(points: np.ndarray) -> dict[str, float | str]:
     return {"first": float(distance[0]), "late": late, "last": float(distance[-1]), "ending": word}
 
 
-EXPECTED = {
-    "simultaneous": "spirals out", "simultaneous, rate x 4": "spirals out", "alternating": "circles",
-    "FTRL, mean of iterates": "comes in", "alternating, mean of iterates": "comes in", "consensus": "comes in",
-    "unrolled, 5 steps": "comes in", "locally stable": "comes in", "historical averaging": "comes in",
-}  # fmt: skip
 RULE = (
     f"late (mean of the last {STEPS // 10} of {STEPS} steps of {RATE:g}) distance from (0, 0) over the first: above "
     f"{OUTWARD:g} it spirals out, below {INWARD:g} it comes in, between it circles"
@@ -139,21 +134,27 @@ RULE = (
     "a-bilinear",
     claims={
         "plain": Claim(
-            "Article, on xy",
-            "On xy simultaneous gradient steps do not converge, larger ones even less; alternating ones orbit.",
-            RULE,
-            "spirals out, orbits",
+            "Article, on Nash equilibrium",
+            "On xy gradient steps do not converge: for longer, or at a larger rate, x and y swing further.",
+            f"simultaneous steps spiral out, and further at {4 * RATE:g}; {RULE}",
+            "does not converge, big swings",
+        ),
+        "orbit": Claim(
+            "Padala & Gujar 2018, section 3.2",
+            "Simultaneous steps on xy enter a stable orbit.",
+            f"simultaneous steps circle; alternating ones are told beside them; {RULE}",
+            "stable orbit",
         ),
         "cures": Claim(
-            "Padala & Gujar 2018 (survey); article",
+            "ours; methods of Mescheder et al. 2017, Metz et al. 2016, Nagarajan & Kolter 2017, Salimans et al. 2016",
             "Consensus, unrolling, the locally stable penalty and historical averaging converge on it.",
-            RULE,
-            "converge",
+            f"all four come in; {RULE}",
+            "none",
         ),
         "averages": Claim(
             "Kodali et al. 2018, section 2.2",
             "The mean of the iterates of no-regret players converges where the iterates do not.",
-            RULE + "; the iterates of the same game do not come in",
+            f"of FTRL on a box and of alternating steps the means come in, the iterates do not; {RULE}",
             "converges",
         ),
     },
@@ -164,32 +165,60 @@ def a_bilinear(lab: Lab) -> None:
     rows = {name: ending(each) for name, each in points.items()}
     lab.table("endings", [{"game": name, **row} for name, row in rows.items()])
 
-    def judged(claim: str, names: list[str], also: bool = True) -> None:
-        as_said = [name for name in names if rows[name]["ending"] == EXPECTED[name]]
-        found = "; ".join(f"{name}: {rows[name]['ending']}" for name in names)
-        lab.judge(claim, also and as_said == names, found)
+    def told(*names: str) -> str:
+        return "; ".join(f"{name}: {rows[name]['ending']}" for name in names)
 
-    judged("plain", ["simultaneous", "simultaneous, rate x 4", "alternating"])
-    judged("cures", ["consensus", "unrolled, 5 steps", "locally stable", "historical averaging"])
-    restless = all(rows[name]["ending"] != "comes in" for name in ("FTRL on a box", "alternating"))
-    judged("averages", ["FTRL, mean of iterates", "alternating, mean of iterates"], restless)
+    def end(word: str, *names: str) -> bool:
+        return all(rows[name]["ending"] == word for name in names)
+
+    slow, fast = "simultaneous", "simultaneous, rate x 4"
+    further = rows[fast]["late"] > rows[slow]["late"]
+    found = f"late distances {rows[slow]['late']:.2g} and {rows[fast]['late']:.2g}"
+    lab.judge("plain", end("spirals out", slow, fast) and further, f"{told(slow, fast)}; {found}")
+    lab.judge("orbit", end("circles", slow), told(slow, "alternating"))
+    cures = "consensus", "unrolled, 5 steps", "locally stable", "historical averaging"
+    lab.judge("cures", end("comes in", *cures), told(*cures))
+    averages, iterates = ("FTRL, mean of iterates", "alternating, mean of iterates"), ("FTRL on a box", "alternating")
+    restless = all(rows[name]["ending"] != "comes in" for name in iterates)
+    lab.judge("averages", end("comes in", *averages) and restless, told(*averages, *iterates))
     with lab.figure("paths", 10.0, 7.0) as figure:
         panels = figure.subplots(3, 4).ravel()
         for panel, (name, each) in zip(panels, points.items(), strict=False):
             draw_path(panel, name, each)
         draw_distances(panels[-1], points)
+    with lab.figure("curves", 10.0, 6.0) as figure:
+        panels = figure.subplots(3, 4).ravel()
+        for panel, (name, each) in zip(panels, points.items(), strict=False):
+            draw_curves(panel, name, each)
+        panels[0].legend(fontsize=6, loc="upper left")
+        panels[-1].axis("off")
+
+
+def near(points: np.ndarray, most: float) -> np.ndarray:
+    """Returns the points of a game as far as they stay within `most`."""
+    return points[: max(2, int(np.argmax(np.abs(points).max(1) > most)) or len(points))]
 
 
 def draw_path(panel, name: str, points: np.ndarray) -> None:
     """Draws the points of a game as far as they stay near."""
-    near = points[: max(2, int(np.argmax(np.abs(points).max(1) > 3)) or len(points))]
-    panel.plot(*near.T, lw=0.7)
+    points = near(points, 3)
+    panel.plot(*points.T, lw=0.7)
     panel.plot(*START, "o", ms=4, color="C2")
-    panel.plot(*near[-1], "s", ms=4, color="C3")
+    panel.plot(*points[-1], "s", ms=4, color="C3")
     panel.plot(0, 0, "k+")
     panel.set(title=name, aspect="equal", xlim=(-3, 3), ylim=(-3, 3))
     panel.title.set_fontsize(8)
     panel.tick_params(labelsize=6)
+
+
+def draw_curves(panel, name: str, points: np.ndarray) -> None:
+    """Draws x, y and xy over the first steps, as far as they stay near."""
+    x, y = near(points[:600], 30).T
+    for label, values in (("x", x), ("y", y), ("xy", x * y)):
+        panel.plot(values, lw=0.8, label=label)
+    panel.set_title(name, fontsize=8)
+    panel.tick_params(labelsize=6)
+    panel.grid(alpha=0.3)
 
 
 def draw_distances(panel, points: dict[str, np.ndarray]) -> None:

@@ -7,6 +7,11 @@ from ganzoo.experiments.lab import Lab
 
 POINTS = 7
 TOLERANCE = 1e-10
+# With -log D2 for the second one the sum would be KL(p || q) + KL(q || p).
+READING = (
+    "eq. 5's log(-D1) is read as -log D1, its log(-D2) as log(1 - D2), which alone give eqs. 9 and 10: as printed they "
+    "are of negative numbers; eq. 8 is missing from the text, and is what eqs. 7 and 9 imply"
+)
 
 
 def divergence(p: np.ndarray, q: np.ndarray) -> float:
@@ -35,17 +40,28 @@ def frozen_gradients(p: np.ndarray, q: np.ndarray) -> dict[str, np.ndarray]:
     return {"first": by_logits(-log_d1), "second": by_logits(log_d2), "kl": kl, "js": js}
 
 
+def optimal_values(p: np.ndarray, q: np.ndarray) -> dict[str, float]:
+    """Returns the values of equations 5 and 6 at D1* = p / (p + q) and D2* = q / (p + q)."""
+    d1, d2 = p / (p + q), q / (p + q)
+    both = float(np.sum(p * np.log(d1) + p * np.log(1 - d2) + q * np.log(d2)))
+    return {"eq5": both - float(np.sum(q * np.log(d1))), "eq6": both + float(np.sum(q * np.log(1 - d1)))}
+
+
 def identities(p: np.ndarray, q: np.ndarray) -> dict[str, float]:
     """Returns by how much each identity of the paper fails for a pair of distributions [K]."""
-    d1, d2 = p / (p + q), q / (p + q)
-    kl, js = divergence(q, p), jensen_shannon(p, q)
-    by_p = float(np.sum(p * np.log(d1)))
+    d1 = p / (p + q)
+    kl, js, by_p = divergence(q, p), jensen_shannon(p, q), float(np.sum(p * np.log(d1)))
+    fooled, caught = float(np.sum(-q * np.log(d1))), float(np.sum(q * np.log(1 - d1)))
+    found, equilibrium = optimal_values(p, q), optimal_values(p, p)
     gradients = frozen_gradients(p, q)
-    minimax = float(np.sum(p * np.log(d1) + q * np.log(1 - d1) + q * np.log(d2) + p * np.log(1 - d2)))
     return {
-        "eq6_value": abs(minimax - (4 * js - 4 * np.log(2))),
-        "eq9_value": abs(float(np.sum(-q * np.log(d1))) - (by_p + kl - 2 * js + 2 * np.log(2))),
-        "eq10_value": abs(float(np.sum(q * (np.log(d2) - np.log(d1)))) - kl),
+        "eq6_value": abs(found["eq6"] - (4 * js - 4 * np.log(2))),
+        "eq7_value": abs(caught + fooled - kl),
+        "eq8_value": abs(caught - (2 * js - 2 * np.log(2) - by_p)),
+        "eq9_value": abs(fooled - (by_p + kl - 2 * js + 2 * np.log(2))),
+        "eq10_value": abs(found["eq5"] - (kl + 2 * by_p)),
+        "theorem2_value": abs(equilibrium["eq6"] + 4 * np.log(2)),
+        "theorem3_value": abs(equilibrium["eq5"] + 2 * np.log(2)),
         "first_gradient": float(np.abs(gradients["first"] - gradients["kl"] + 2 * gradients["js"]).max()),
         "second_gradient": float(np.abs(gradients["second"] - 2 * gradients["js"]).max()),
         "sum_gradient": float(np.abs(gradients["first"] + gradients["second"] - gradients["kl"]).max()),
@@ -56,8 +72,7 @@ def total_gradient_gap(p: np.ndarray, logits: np.ndarray, step: float = 1e-6) ->
     """Returns how far the gradient of the whole of eq. 10, discriminators following q, is from that of KL(q || p)."""
 
     def value(x: np.ndarray) -> float:
-        q = np.exp(x) / np.exp(x).sum()
-        return divergence(q, p) + 2 * float(np.sum(p * np.log(p / (p + q))))
+        return optimal_values(p, np.exp(x) / np.exp(x).sum())["eq5"]
 
     numeric = [(value(logits + step * e) - value(logits - step * e)) / (2 * step) for e in np.eye(len(logits))]
     q = np.exp(logits) / np.exp(logits).sum()
@@ -68,13 +83,14 @@ def total_gradient_gap(p: np.ndarray, logits: np.ndarray, step: float = 1e-6) ->
     "z-kl",
     claims={
         "value": Claim(
-            "Zhang et al. 2018, eqs. 6, 9, 10",
-            "At optimal discriminators the values are 4 JS - 4 log 2 and KL(q || p) + 2 E_p[log D1].",
-            f"every identity holds to {TOLERANCE:g} on 1,000 random pairs of distributions",
+            "Zhang et al. 2018, eqs. 6, 7, 9, 10, theorems 2 and 3",
+            "At optimal discriminators the values are 4 JS - 4 log 2 (eq. 6) and KL(q || p) + 2 E_p[log D1] (eq. 5); "
+            "at q = p they are -4 log 2 and -2 log 2.",
+            f"every identity holds to {TOLERANCE:g} on 1,000 random pairs of distributions; {READING}",
             "identity",
         ),
         "gradient": Claim(
-            "Zhang et al. 2018, section 3",
+            "Zhang et al. 2018, section 2.2.2",
             "The generator descends KL(q || p): the JS parts of both terms cancel.",
             f"with the discriminators held, the gradient is that of KL(q || p) to {TOLERANCE:g}",
             "identity",

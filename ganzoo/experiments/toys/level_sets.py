@@ -78,6 +78,7 @@ def page(lab: Lab, dataset: str, rounds: int) -> tuple[list[dict], dict[str, lis
     real, rows = load(dataset).sample(1_000, 0), []
     runs = lab.train(games(dataset, VARIANTS, rounds, PHASES))
     with lab.figure("level_sets", 2.6 * PHASES, 2.7 * len(VARIANTS)) as figure:
+        figure.suptitle("D's score, data (orange), samples (green)", fontsize=9)
         panels = figure.subplots(len(VARIANTS), PHASES, squeeze=False)
         for row, (name, own) in zip(panels, runs.items(), strict=True):
             for trained in own:
