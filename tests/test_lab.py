@@ -1,5 +1,6 @@
 """A laboratory trains what it is asked for, counts runs that ended, and judges by nothing less."""
 
+import dataclasses
 import json
 import os
 
@@ -143,6 +144,16 @@ def test_smoke_tells_nothing(tmp_path, ends):
     lab = lab_for(tmp_path, budget="smoke")
     lab.train({"a": TINY})
     assert not lab.told
+
+
+def test_fewer_seeds_than_the_experiments_tell_nothing(tmp_path, ends):
+    lab = lab_for(tmp_path, seeds=1)
+    lab.experiment = dataclasses.replace(lab.experiment, seeds=2)
+    lab.train({"a": TINY})
+    assert not lab.told
+    lab.seeds = range(3, 5)
+    lab.train({"a": TINY})
+    assert lab.told
 
 
 def test_core_hours_are_those_of_all_calls(tmp_path, ends):

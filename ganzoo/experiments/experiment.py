@@ -38,7 +38,7 @@ class Experiment:
         run: what does it, see `ganzoo.experiments.Lab`.
         claims: by name.
         hours: budget -> core-hours that it is expected to take, for one seed.
-        seeds: how many it takes where nobody says.
+        seeds: how many it takes where nobody says, and at least to judge.
         differs: what every budget does otherwise than the paper; none: nothing.
         scaled: what `short` does less of; none: nothing.
         needs: names of the TFDS sets that it trains on.

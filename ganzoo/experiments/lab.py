@@ -206,8 +206,9 @@ class Lab:
 
     @property
     def told(self) -> bool:
-        """Whether there is enough to judge by: no smoke, and of all runs none was cut or left out."""
-        return self.budget != "smoke" and all(each.played for each in self.trained.values())
+        """Whether there is enough to judge by: no smoke, as many seeds as the experiment has, and every run ended."""
+        enough = self.budget != "smoke" and len(self.seeds) >= self.experiment.seeds
+        return enough and all(each.played for each in self.trained.values())
 
     def train(
         self, games: Mapping[str, Game], seeds: Sequence[int] | None = None, partly: bool = False

@@ -16,7 +16,7 @@ HEADER = """# Results
 
 What the papers claim and what was found when their experiments were run again by this package; made by
 `tools/results.py` from the records in `results/`. A verdict follows from the rule beside it, which is in the code of
-the experiment and was there before the run. **not tested at this scale**: the budget cannot tell, or runs are lacking;
+the experiment and was there before the run. **not tested at this scale**: the budget cannot tell, or seeds are lacking;
 **left to the reader**: a picture.
 
 """

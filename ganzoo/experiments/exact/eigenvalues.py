@@ -112,7 +112,7 @@ def p_conopt_eigs(lab: Lab) -> None:
             )  # fmt: skip
     lab.table("spectra", rows)
     pairs = [(rows[i], rows[i + 1]) for i in range(0, len(rows), 2)]
-    told = lab.budget != "smoke"
+    told = lab.told
     less = [after["turning"] / before["turning"] for before, after in pairs]
     lab.judge("turning", max(less) < 0.1 if told else None, f"times {', '.join(f'{each:.2g}' for each in less)}")
     sides = [(before["negative"], after["negative"]) for before, after in pairs]

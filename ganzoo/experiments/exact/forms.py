@@ -76,7 +76,7 @@ def k_forms(lab: Lab) -> None:
     kept = {form: mean(form, HEAVY) / mean(form, 0.0) for form in FORMS}
     for form, share in kept.items():
         holds = share < 0.05 if form == "plain" else share >= TIMES * abs(kept["plain"])
-        lab.judge(form, holds if lab.budget != "smoke" else None, f"{100 * share:.2g} % kept")
+        lab.judge(form, holds if lab.told else None, f"{100 * share:.2g} % kept")
     with lab.figure("contrast") as figure:
         plot = figure.add_subplot()
         for form in sorted(FORMS):

@@ -59,7 +59,7 @@ def p_nn_distance(lab: Lab) -> None:
             [np.mean([row[column] for row in rows if (row["width"], row["rows"]) == case]) for case in cases]
         )
 
-    told = lab.budget != "smoke"
+    told = lab.told
     wider, longer = [(width, ROWS) for width in widths], [(WIDTHS[0], size) for size in SIZES]
     trained_on = means("trained_on", wider)
     growth = trained_on[-1] / trained_on[0]

@@ -132,7 +132,7 @@ def p_sce(lab: Lab) -> None:
     )
     last = {name: float(np.mean([run[-1] for run in runs])) for name, runs in curves.items()}
     apart = abs(last["contrastive"] - last["mle"])
-    told = lab.budget != "smoke"
+    told = lab.told
     lab.judge("trains", apart < 0.1 if told else None, f"{last['contrastive']:.3f} and {last['mle']:.3f} nats")
     with lab.figure("likelihood") as figure:
         plot = figure.add_subplot()

@@ -85,7 +85,7 @@ def a_noisy_gradient(lab: Lab) -> None:
     lab.table("gradients", rows)
     saturating = series(rows, "log(1 - D)", "norm_of_mean")
     norm, spread, gap = (series(rows, "-log D", column) for column in ("norm_of_mean", "spread", "logit_gap"))
-    told = lab.budget != "smoke"
+    told = lab.told
     rest = saturating[-1] / saturating.max()
     lab.judge("saturates", rest < 0.01 if told else None, f"{100 * rest:.2g} % of its largest")
     first = int(np.argmax(gap >= GAP))
@@ -128,7 +128,7 @@ def z_selu(lab: Lab) -> None:
     rows = [row for seed in lab.seeds for each in activations for row in measured(each, seed, marks)]
     lab.table("gradients", rows)
     norms = {each: series(rows, "log(1 - D)", "norm_of_mean", activation=each) for each in activations}
-    told = lab.budget != "smoke"
+    told = lab.told
     rest, over = norms["selu"][-1] / norms["selu"].max(), norms["selu"][-1] / norms["leaky_relu"][-1]
     lab.judge("alive", rest > 0.1 if told else None, f"{100 * rest:.2g} % of its largest")
     lab.judge("better", over >= 2 if told else None, f"{over:.2g} times leaky ReLU's")
