@@ -223,8 +223,10 @@ def draw_curves(panel, name: str, points: np.ndarray) -> None:
 
 def draw_distances(panel, points: dict[str, np.ndarray]) -> None:
     """Draws the distance from (0, 0) over the steps, of all games."""
-    for name, each in points.items():
-        panel.semilogy(np.linalg.norm(each, axis=1).clip(1e-6, 1e3), lw=0.8, label=name)
+    for number, (name, each) in enumerate(points.items()):
+        style = "--" if number > 9 else "-"  # colours repeat
+        panel.semilogy(np.linalg.norm(each, axis=1).clip(1e-6, 1e3), style, lw=0.8, label=name)
+    panel.set_ylim(1e-6, 1e7)  # room for the legend
     panel.set_title("distance from (0, 0)", fontsize=8)
     panel.tick_params(labelsize=6)
     panel.legend(fontsize=4, ncols=2)
