@@ -49,8 +49,8 @@ def five(lab: Lab) -> dict[str, Game]:
         "wgan_gp": game(lab, "wgan_gp", *own, *ADAM),
         "dragan, equal G steps": game(lab, "dragan", *own),
         "vanilla, equal G steps": game(lab, VANILLA, *own, *ADAM),
-        "dragan, equal D steps": game(lab, "dragan", *own, rounds=5),
-        "vanilla, equal D steps": game(lab, VANILLA, *own, *ADAM, rounds=5),
+        "dragan, equal D steps": game(lab, "dragan", *own, times=5),
+        "vanilla, equal D steps": game(lab, VANILLA, *own, *ADAM, times=5),
     }
 
 
@@ -60,7 +60,7 @@ def five(lab: Lab) -> dict[str, Game]:
     seeds=3,
     needs=("cifar10",),
     differs=DIFFERS,
-    scaled=SCALED + "; strided networks of width 16 for 128",
+    scaled=SCALED + "; 4,000 rounds for 100,000; strided networks of width 16 for 128",
     claims={
         "above": Claim(
             "Kodali et al. 2018, section 3.1",
@@ -123,7 +123,8 @@ def hard(lab: Lab) -> dict[str, Game]:
     seeds=3,
     needs=("cifar10",),
     differs=HARD_DIFFERS,
-    scaled=SCALED + "; strided networks of width 16 for 128 (A: 64), dense ones of 128 units for 512",
+    scaled=SCALED
+    + "; 4,000 rounds for 100,000; strided networks of width 16 for 128 (A: 64), dense ones of 128 units for 512",
     claims={
         "stable": Claim(
             "Kodali et al. 2018, section 5.2.3",
@@ -178,7 +179,7 @@ def draw_curves(lab: Lab, runs: dict[str, list[Trained]]) -> None:
     seeds=2,
     needs=("cifar10",),
     differs=DIFFERS + "; the hard network is the second one, which the paper does not name",
-    scaled=SCALED + "; strided networks of width 16 for 128",
+    scaled=SCALED + "; 4,000 rounds for 100,000; strided networks of width 16 for 128",
     claims={
         "plain": Claim(
             "Kodali et al. 2018, section 3.3", "On a hard network all five divergences fail without the penalty.",
@@ -224,7 +225,7 @@ def sheets(lab: Lab, games: dict[str, Game]) -> None:
     hours=(0.02, 1.0, 15.0),
     needs=("cifar10",),
     differs=DIFFERS,
-    scaled=SCALED,
+    scaled=SCALED + "; 4,000 rounds for 100,000",
     claims={
         "look": Claim(
             "Kodali et al. 2018, figure 8",
