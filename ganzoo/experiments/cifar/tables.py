@@ -71,21 +71,20 @@ def judge_first(lab: Lab, found: dict[str, float]) -> None:
 
 ORDER_RULE = "Kendall's tau of the mean last scores with the published ones is above 0, its 95 % interval, too"
 FIRST_RULE = "its mean last score is the highest of all rows"
-OURS_DIFFERS = (
-    "the paper's supplement, which has its networks, was not at hand: they follow chainer-gan-lib, by whose scores it "
-    f"compares, as the methods' settings do; {DIFFERS}, where the paper has Chainer's port, real CIFAR-10 at 12.00"
-)
 SHORT = 2_000  # rounds; dual_d_selu's score had all but stopped to rise there: 3.85, 3.99 after 4,000, seed 0
-OURS_SCALED = f"{SCALED}; {SHORT:,} rounds for 100,000, 3 seeds for 5"
+COMMON = {
+    "seeds": 3,
+    "needs": ("cifar10",),
+    "differs": "the paper's supplement, which has its networks, was not at hand: they follow chainer-gan-lib, by whose "
+    f"scores it compares, as the methods' settings do; {DIFFERS}, the paper by Chainer's port, real CIFAR-10 at 12.00",
+    "scaled": f"{SCALED}; {SHORT:,} rounds for 100,000, 3 seeds for 5",
+}
 
 
 @experiment(
     "z-table1",
     hours=(0.05, 2.5, 60.0),
-    seeds=3,
-    needs=("cifar10",),
-    differs=OURS_DIFFERS,
-    scaled=OURS_SCALED,
+    **COMMON,
     claims={
         "first": Claim(
             "Zhang et al. 2018, table 1",
@@ -97,7 +96,7 @@ OURS_SCALED = f"{SCALED}; {SHORT:,} rounds for 100,000, 3 seeds for 5"
     },
 )
 def z_table1(lab: Lab) -> None:
-    """Trains the nine methods of table 1 on CIFAR-10 in one setting, and ranks them."""
+    """Trains the nine methods of table 1 on CIFAR-10, by the settings that its scores are of, and ranks them."""
     found = table(lab, TABLE_1)
     judge_first(lab, found)
     judge_order(lab, TABLE_1, found)
@@ -106,10 +105,7 @@ def z_table1(lab: Lab) -> None:
 @experiment(
     "z-table2",
     hours=(0.05, 1.0, 40.0),
-    seeds=3,
-    needs=("cifar10",),
-    differs=OURS_DIFFERS,
-    scaled=OURS_SCALED,
+    **COMMON,
     claims={
         "first": Claim("Zhang et al. 2018, table 2", "Each part of the two networks counts.", FIRST_RULE, "7.65"),
         "md": Claim(
@@ -133,10 +129,7 @@ def z_table2(lab: Lab) -> None:
 @experiment(
     "z-table3",
     hours=(0.05, 0.9, 30.0),
-    seeds=3,
-    needs=("cifar10",),
-    differs=OURS_DIFFERS,
-    scaled=OURS_SCALED,
+    **COMMON,
     claims={
         "first": Claim(
             "Zhang et al. 2018, table 3", "Its own loss is above hinge and above penalties.", FIRST_RULE, "7.65"
