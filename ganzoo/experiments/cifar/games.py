@@ -80,13 +80,14 @@ def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, floa
         left, right = figure.subplots(1, 2, sharey=True)
         names = list(published)
         left.barh(names, list(published.values()), color="0.7")
-        left.set(title="published (Inception score)", xlabel="score")
+        left.set(title="published", xlabel="Inception score")
         for position, method in enumerate(names):
             own = [row for row in rows if row["method"] == method]
             right.plot([row["best"] for row in own], [position] * len(own), "|", color="0.6", ms=12)
             colours = ["C3" if row["collapsed"] else "C0" for row in own]
             right.scatter([row["last"] for row in own], [position] * len(own), c=colours, s=18, zorder=3)
-        right.set(title="found: last (points; red: collapsed), best (bars)", xlabel=metrics(lab)[0].replace("_", " "))
+        label = metrics(lab)[0].replace("_", " ")
+        right.set(title="found: last (point), best (bar)", xlabel=f"{label}; red: collapsed")
         left.invert_yaxis()
         for panel in (left, right):
             panel.grid(alpha=0.3, axis="x")
