@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from ganzoo import config
-from ganzoo.experiments.lab import Trained
 from ganzoo.experiments.mnist import frozen, measures, one_layer, stacked
+from ganzoo.experiments.runs import Trained
 from ganzoo.objectives import minimax, non_saturating
 
 TINY = '{architecture = "mlp", width = 4, depth = 1}'

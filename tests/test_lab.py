@@ -10,7 +10,8 @@ import pytest
 from ganzoo import config, experiments, sweeps
 from ganzoo.errors import DIVERGED_STATUS, InputError
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment
-from ganzoo.experiments.lab import Game, Lab, NotEnough
+from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.runs import Game
 
 TINY = Game(
     "dcgan",

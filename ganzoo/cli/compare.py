@@ -14,7 +14,6 @@ from ganzoo.data.toy import DENSITIES
 from ganzoo.errors import InputError
 from ganzoo.experiments.comparison import compared, comparison
 from ganzoo.experiments.lab import Lab
-from ganzoo.experiments.stability import SEEDS as FEWEST_SEEDS
 from ganzoo.files import require_writable
 
 VARIANTS = flags.DEFINE_list("variants", None, "Names of variants, or of recipes.", required=True)
@@ -55,8 +54,7 @@ def main() -> None:
             lab, names, DATASET.value, metric, steps=STEPS.value, changes=SET.value, wanted=SCORE.value
         )  # fmt: skip
         keeping = [row["name"] for row in rows if row["keeps"]]
-        told = lab.told and SEEDS.value >= FEWEST_SEEDS
-        lab.judge("keeps", bool(keeping) if told else None,
+        lab.judge("keeps", bool(keeping) if lab.told else None,
                   f"{len(keeping)} of {len(rows)}: {', '.join(keeping) or 'none'}")  # fmt: skip
         print((lab.folder / "variants.md").read_text(encoding="utf-8"), end="")
     print(f"written: {lab.folder}")

@@ -8,7 +8,8 @@ from ganzoo.data.toy import DENSITIES
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation.directions import sign_of
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment
-from ganzoo.experiments.lab import Game, Lab, NotEnough, Trained
+from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.runs import Game, Trained
 from ganzoo.experiments.stability import COLLAPSED, column, reached, steady, summary
 from ganzoo.files import write_text
 

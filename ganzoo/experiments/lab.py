@@ -1,10 +1,8 @@
 """Where an experiment works: its budget and seeds, the runs it shares with others, the files it leaves."""
 
 import contextlib
-import csv
 import dataclasses
 import functools
-import hashlib
 import json
 import math
 import os
@@ -15,18 +13,15 @@ from typing import Any, TypeVar
 
 import joblib
 
-from ganzoo import config, folders, pictures, sweeps, training
-from ganzoo.callbacks.history import rows_of, save_rows
-from ganzoo.callbacks.scoring import SCORES_FILE
-from ganzoo.checkpoints import Checkpoints, restore_step
+from ganzoo import config, folders, pictures, sweeps
+from ganzoo.callbacks.history import save_rows
 from ganzoo.errors import InputError
 from ganzoo.experiments.experiment import BUDGETS, Experiment
+from ganzoo.experiments.runs import SECONDS_FILE, Game, Trained
 from ganzoo.files import write_text
-from ganzoo.gan import GAN
 
 T = TypeVar("T")
 RECORD_FILE = "record.json"
-SECONDS_FILE = "seconds"
 DIVERGED_FILE = "diverged"  # of a run that would come to the same number again
 VERDICTS = {True: "confirmed", False: "not confirmed", None: "not tested at this scale"}
 LEFT_TO_READERS = "left to the reader"  # a claim without a rule
@@ -34,96 +29,6 @@ LEFT_TO_READERS = "left to the reader"  # a claim without a rule
 
 class NotEnough(Exception):
     """There is nothing to compare yet: core-hours are spent, a signal came, or one left nothing before it diverged."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Game:
-    """A recipe and what an experiment changes of it.
-
-    Args:
-        recipe: name of a shipped recipe.
-        changes: `section.key=value` over it.
-    """
-
-    recipe: str
-    changes: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The name of its runs' folders, but for the seed: the same for equal games, another for any other."""
-        digest = hashlib.sha256("\n".join(sorted(self.changes)).encode()).hexdigest()[:8]
-        return f"{self.recipe}-{digest}" if self.changes else self.recipe
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """A run of a game that an experiment asked for.
-
-    Args:
-        run: of the sweep.
-        seed: of the run.
-        status: see `ganzoo.sweeps.Outcome`; `"not run"` where the core-hours were spent, `"diverged before"`.
-    """
-
-    run: sweeps.Run
-    seed: int
-    status: str
-
-    @property
-    def finished(self) -> bool:
-        """Whether it came to its last round."""
-        return self.status.startswith("finished")
-
-    @property
-    def played(self) -> bool:
-        """Whether it came to an end, its last round or a number that is not finite: it is not one that was cut."""
-        return self.status.startswith(("finished", "diverged"))
-
-    @property
-    def scores(self) -> list[dict[str, float]]:
-        """The rows of scores.csv, one an evaluation."""
-        return numbers(rows_of(self.run.model_dir / SCORES_FILE, self.run.steps))
-
-    @property
-    def history(self) -> list[dict[str, float]]:
-        """The rows of history.csv, one a checkpoint."""
-        return numbers(rows_of(self.run.model_dir / training.HISTORY_FILE, self.run.steps))
-
-    @property
-    def steps(self) -> list[int]:
-        """The rounds that have a checkpoint."""
-        return Checkpoints(self.run.model_dir / folders.CHECKPOINTS).steps()
-
-    @property
-    def seconds(self) -> float:
-        """The core-seconds that all its processes took together, start included."""
-        path = self.run.model_dir / SECONDS_FILE
-        return float(path.read_text(encoding="utf-8")) if path.exists() else math.nan
-
-    def restored(self, step: int | None = None) -> GAN:
-        """Returns the GAN at the checkpoint of a round; None: at the last one."""
-        if step is None:
-            return folders.restored(self.run.model_dir)[0]
-        return next(gan for _, gan in self.snapshots([step]))
-
-    def snapshots(self, steps: Sequence[int] | None = None) -> Iterator[tuple[int, GAN]]:
-        """Yields the round of each checkpoint, or of those asked for, and the GAN there: one and the same model."""
-        recipe, shape = folders.held_recipe(self.run.model_dir)
-        gan = config.build(recipe, image_shape=shape)
-        for step in self.steps if steps is None else steps:
-            restore_step(self.run.model_dir / folders.CHECKPOINTS, gan, step)
-            yield step, gan
-
-
-def numbers(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:
-    """Returns the columns of a table's rows that are numbers."""
-    found = []
-    for row in rows:
-        found.append({})
-        for name, text in row.items():
-            with contextlib.suppress(ValueError, TypeError):
-                found[-1][name] = float(text)
-    return found
 
 
 class Lab:
@@ -321,9 +226,3 @@ class Lab:
             if source.exists():
                 write_text(self.path(f"recipes/{each.run.model_dir.name}.json"), source.read_text(encoding="utf-8"))
         write_text(self.folder / RECORD_FILE, json.dumps(record, indent=2) + "\n")
-
-
-def table_of(path: str | os.PathLike) -> list[dict[str, float]]:
-    """Returns the numbers of a table that a lab wrote."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return numbers(list(csv.DictReader(file)))

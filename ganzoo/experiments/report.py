@@ -16,8 +16,8 @@ HEADER = """# Results
 
 What the papers claim and what was found when their experiments were run again by this package; made by
 `tools/results.py` from the records in `results/`. A verdict follows from the rule beside it, which is in the code of
-the experiment and was there before the run. **not tested at this scale**: the budget cannot tell, or seeds are lacking;
-**left to the reader**: a picture.
+the experiment and was there before the run; CHANGELOG.md names those that were changed after a first one.
+**not tested at this scale**: the budget cannot tell, or seeds are lacking; **left to the reader**: a picture.
 
 """
 
@@ -73,7 +73,7 @@ def _section(record: dict, folder: str) -> str:
     if record["core_hours"]:
         said.append(f"{record['core_hours']:.2g} core-hours")
     if record["partial"]:
-        said.append("**a part: not all of its runs are finished**")
+        said.append("**a part: not all of its runs have ended**")
     lines[-1] += f" ({'; '.join(said)}; {record['finished']})\n"
     if record["differs"]:
         lines.append(f"Otherwise than in the paper: {record['differs']}.\n")

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ganzoo.evaluation.directions import sign_of
-from ganzoo.experiments.lab import Trained
+from ganzoo.experiments.runs import Trained
 
 ALIVE = 0.02  # of the samples: what a class has to get
 BEYOND = 1.5  # times the best score: a last one worse than that is a collapse
 KEPT = 1.2  # times the best score: a last one no worse than that is kept
 ENOUGH = 0.8  # of the seeds: so many have to keep theirs
-SEEDS = 5  # the fewest by which a variant is judged
 COLLAPSED = (
     "collapsed: fewer than half of the classes have 2 % of the last samples (of points: of the modes have one), or the "
     "last score is more than 1.5 times worse than the best, or the run diverged"

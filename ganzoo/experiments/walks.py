@@ -7,7 +7,8 @@ from ganzoo import pictures
 from ganzoo.data.pixels import pixels
 from ganzoo.evaluation.classifier_cache import classifier_for
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Game, Lab
+from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.runs import Game
 from ganzoo.noise import slerp
 
 WALKS = 5

@@ -9,7 +9,8 @@ import numpy as np
 from ganzoo.config import load_recipe
 from ganzoo.errors import InputError
 from ganzoo.experiments.bogonet.games import RandomGame, changes, drawn, scaled
-from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.runs import Game, Trained
 from ganzoo.experiments.stability import column, steady
 
 LOWEST = 1.0  # of a score exp(KL): what a run has that diverged before its first evaluation

@@ -5,11 +5,12 @@ import json
 import numpy as np
 
 from ganzoo import config
-from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.runs import Game, Trained
 from ganzoo.experiments.stability import column, steady
 from ganzoo.registry import variant
 
-DIFFERS = "full is scored by TF-GAN's Inception on 10,000 samples"
+BY_INCEPTION = "full is scored by TF-GAN's Inception on 10,000 samples"
 SCALED = (
     "widths of 16 (32 for residual networks, 256 for a denoiser) for 64 to 128 and more, batches of 32, networks in "
     "bfloat16; scored by the shipped classifier of CIFAR-10 on 2,000 samples, which is no Inception score"

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ganzoo import pictures
-from ganzoo.experiments.cifar.games import DIFFERS as BY_INCEPTION
-from ganzoo.experiments.cifar.games import SCALED, draw_scores, game, means, metrics, row_of
+from ganzoo.experiments.cifar.games import BY_INCEPTION, SCALED, draw_scores, game, means, metrics, row_of
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.runs import Game, Trained
 from ganzoo.experiments.stability import COLLAPSED, column
 
 # The DCGAN of the paper is not described; this is WGAN-GP's small one, whose code the authors' notebook follows.

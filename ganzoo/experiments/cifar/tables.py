@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ganzoo.experiments.cifar.games import DIFFERS, SCALED, draw_scores, game, means, real_score, row_of
+from ganzoo.experiments.cifar.games import BY_INCEPTION, SCALED, draw_scores, game, means, real_score, row_of
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab, NotEnough
 from ganzoo.experiments.ranks import agreement
@@ -76,7 +76,7 @@ COMMON = {
     "seeds": 3,
     "needs": ("cifar10",),
     "differs": "the paper's supplement, which has its networks, was not at hand: they follow chainer-gan-lib, by whose "
-    f"scores it compares, as the methods' settings do; {DIFFERS}, the paper by Chainer's port, real CIFAR-10 at 12.00",
+    f"scores it compares, as the methods' settings do; {BY_INCEPTION}, the paper by Chainer's, real images at 12.00",
     "scaled": f"{SCALED}; {SHORT:,} rounds for 100,000, 3 seeds for 5",
 }
 

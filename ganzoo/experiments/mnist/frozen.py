@@ -10,8 +10,9 @@ from ganzoo import config, folders
 from ganzoo.data import load, training_batches
 from ganzoo.experiments.exact.vanishing import LOSSES, series
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Game, Lab, NotEnough, Trained
+from ganzoo.experiments.lab import Lab, NotEnough
 from ganzoo.experiments.mnist.measures import moments
+from ganzoo.experiments.runs import Game, Trained
 from ganzoo.gan import GAN
 from ganzoo.noise import Stream
 

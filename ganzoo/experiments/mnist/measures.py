@@ -10,7 +10,7 @@ from ganzoo.callbacks.history import rows_of, save_rows
 from ganzoo.checkpoints import restore_step
 from ganzoo.evaluation.evaluators import Evaluator
 from ganzoo.evaluation.scores import class_histogram_kl, class_shares, classes_reached, classifier_score
-from ganzoo.experiments.lab import Trained, numbers
+from ganzoo.experiments.runs import Trained, numbers
 from ganzoo.experiments.stability import ALIVE
 from ganzoo.gan import GAN
 from ganzoo.penalties import squared_gradient_norms

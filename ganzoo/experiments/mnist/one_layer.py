@@ -10,7 +10,7 @@ from ganzoo.data import load
 from ganzoo.data.pixels import unit_range
 from ganzoo.evaluation.classifier_cache import classifier_for
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.mnist.measures import (
     BEFORE,
     against_before,
@@ -20,6 +20,7 @@ from ganzoo.experiments.mnist.measures import (
     sample_scores,
     slopes,
 )
+from ganzoo.experiments.runs import Game, Trained
 
 GAMES = {"plain": "non_saturating", "with penalty": "dragan"}
 NETWORK = '{architecture = "mlp", width = 128, depth = 1}'

@@ -7,8 +7,9 @@ import numpy as np
 from ganzoo.evaluation.classifier_cache import classifier_for
 from ganzoo.evaluation.evaluators import StackedClassifier
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.mnist.measures import measured, sample_scores
+from ganzoo.experiments.runs import Game, Trained
 
 SAMPLES = 26_000  # as Lin et al.; real images stacked at random reach all 1,000 modes
 SNAPSHOTS = 4

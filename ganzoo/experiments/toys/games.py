@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganzoo.data import Density
-from ganzoo.experiments.lab import Game
+from ganzoo.experiments.runs import Game
 from ganzoo.registry import list_models
 
 BATCH = 256

@@ -9,7 +9,8 @@ from ganzoo import pictures
 from ganzoo.data import load
 from ganzoo.evaluation import modes_covered
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Game, Lab, Trained
+from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.runs import Game, Trained
 from ganzoo.gan import GAN
 from ganzoo.penalties import squared_gradient_norms
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ganzoo.data import Density, load
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Game, Lab
+from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.runs import Game
 from ganzoo.experiments.toys.games import SAMPLES, SNAPSHOTS, spread, zoo, zoo_game
 
 # Beside the zoo's own games, the plain one and unrolled ones at the rates of the paper, equal for both players.

@@ -4,7 +4,8 @@ import numpy as np
 
 from ganzoo.data import Density, load
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Lab, NotEnough, Trained
+from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.runs import Trained
 from ganzoo.experiments.toys.games import SAMPLES, zoo
 
 DATASETS = ("ring8", "grid25")
