@@ -384,7 +384,8 @@ def test_connections_are_bounded(base, monkeypatch):
         assert "too many connections" in json.loads(answer.split(b"\r\n\r\n")[1])["error"]
         for connection in idle:
             connection.close()
-        eventually(lambda: raw(server, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 200"))
+        page = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        eventually(lambda: raw(server, page, shut=False).startswith(b"HTTP/1.1 200"))
 
 
 def test_a_request_that_takes_too_long(base):
