@@ -20,6 +20,10 @@ DIFFERS = (
     "the paper does not describe its DCGAN: this is WGAN-GP's small one, its discriminator without batch norm, Adam "
     "1e-4 (0.5, 0.9), 128 normal latents; "
 ) + BY_INCEPTION
+COMMON = {
+    "needs": ("cifar10",),
+    "scaled": SCALED + "; strided networks of width 16 for 128 (network A: 64), dense ones of 128 units for 512",
+}
 HARD_DIFFERS = DIFFERS + "; figure 14's panels are taken to be in the order of the text's list"
 FIG_5 = {
     "vanilla, equal D steps": 6.99, "dragan, equal D steps": 6.90, "vanilla, equal G steps": 6.30,
@@ -56,11 +60,10 @@ def five(lab: Lab) -> dict[str, Game]:
 
 @experiment(
     "k-fig5",
-    hours=(0.05, 3.0, 40.0),
+    hours=(0.05, 1.5, 40.0),
     seeds=3,
-    needs=("cifar10",),
+    **COMMON,
     differs=DIFFERS,
-    scaled=SCALED + "; 4,000 rounds for 100,000; strided networks of width 16 for 128",
     claims={
         "above": Claim(
             "Kodali et al. 2018, section 3.1",
@@ -119,12 +122,10 @@ def hard(lab: Lab) -> dict[str, Game]:
 
 @experiment(
     "k-hard4",
-    hours=(0.05, 3.0, 30.0),
+    hours=(0.05, 1.5, 30.0),
     seeds=3,
-    needs=("cifar10",),
+    **COMMON,
     differs=HARD_DIFFERS,
-    scaled=SCALED
-    + "; 4,000 rounds for 100,000; strided networks of width 16 for 128 (A: 64), dense ones of 128 units for 512",
     claims={
         "stable": Claim(
             "Kodali et al. 2018, section 5.2.3",
@@ -175,11 +176,10 @@ def draw_curves(lab: Lab, runs: dict[str, list[Trained]]) -> None:
 
 @experiment(
     "k-fdiv5",
-    hours=(0.05, 4.0, 40.0),
+    hours=(0.05, 2.0, 40.0),
     seeds=2,
-    needs=("cifar10",),
+    **COMMON,
     differs=DIFFERS + "; the hard network is the second one, which the paper does not name",
-    scaled=SCALED + "; 4,000 rounds for 100,000; strided networks of width 16 for 128",
     claims={
         "plain": Claim(
             "Kodali et al. 2018, section 3.3", "On a hard network all five divergences fail without the penalty.",
@@ -222,10 +222,9 @@ def sheets(lab: Lab, games: dict[str, Game]) -> None:
 
 @experiment(
     "k-fig8",
-    hours=(0.02, 1.0, 15.0),
-    needs=("cifar10",),
+    hours=(0.02, 1.5, 15.0),
+    **COMMON,
     differs=DIFFERS,
-    scaled=SCALED + "; 4,000 rounds for 100,000",
     claims={
         "look": Claim(
             "Kodali et al. 2018, figure 8",
