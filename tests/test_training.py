@@ -192,7 +192,7 @@ def assert_same_files(ours, theirs):
 
 
 def test_killed_run_ends_as_a_straight_one(tmp_path, in_process, state):
-    runs = [(8, "round", 2), (8, "round", 7), (8,), (20, "before_rename", 12), (20, "round", 15), (20,)]
+    runs = [(8, "round", 7), (20, "before_rename", 12), (20,)]
     folders = killed_and_straight(in_process, tmp_path, 20, runs, SMALL)
     assert_same_weights(*folders, state)
     assert_same_files(*folders)
