@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from ganzoo import config
-from ganzoo.experiments.mnist import frozen, measures, one_layer, stacked
+from ganzoo.experiments.mnist import frozen, measures, one_layer, sharpness, stacked
 from ganzoo.experiments.runs import Trained
 from ganzoo.objectives import minimax, non_saturating
 
@@ -111,11 +111,11 @@ def test_falls_are_where_the_score_drops():
     """Ten equal scores, then half of it twice among equal ones; the norm is three times as large exactly there."""
     score, norm = np.full(30, 8.0), np.full(30, 2.0)
     score[[15, 20]], norm[[15, 20]] = 4.0, 6.0
-    found = one_layer.in_falls(score, norm)
+    found = sharpness.in_falls(score, norm)
     assert found["falls"] == 2
     assert found["ratio"] == pytest.approx(3)
     assert found["spearman"] == pytest.approx(-1)
-    assert np.isnan(one_layer.in_falls(np.full(30, 8.0), norm)["ratio"])
+    assert np.isnan(sharpness.in_falls(np.full(30, 8.0), norm)["ratio"])
 
 
 def test_a_run_collapses_if_its_score_falls_or_ends_low():
