@@ -1,6 +1,6 @@
 """Measures classifier score, Fréchet and kernel distance of random activations: this package's against TF-GAN's.
 
-tools/benchmark_scores.py --count=50000 --dim=2048
+python tools/benchmark_scores.py --count=50000 --dim=2048
 
 The two take turns in processes of their own. This package streams from memory maps; TF-GAN's functions are called one
 after the other on arrays in memory, with the data types of their defaults. Both from features to scores: the real

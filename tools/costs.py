@@ -1,7 +1,9 @@
 """Measures what a round of every variant costs over one of dcgan at equal networks; writes ganzoo/costs.json.
 
 Networks of width 16 in every player, 32x32x3 images, batches of 32, the variant's own number of discriminator steps;
-rounds of the two games alternate in one process. Give names to measure those alone: tools/costs.py dragan wgan_gp
+rounds of the two games alternate in one process. Give names to measure those alone:
+
+python tools/costs.py dragan wgan_gp
 """
 
 import json

@@ -1,6 +1,6 @@
 """Trains by several workers of this machine.
 
-tools/launch_local.py --workers=2 -- --recipe=dual_d_selu_digits --model_dir=runs/two
+python tools/launch_local.py --workers=2 -- --recipe=dual_d_selu_digits --model_dir=runs/two
 
 Starts `ganzoo train` once a worker, each with a TF_CONFIG of its own over free ports, and passes SIGTERM and Ctrl-C on.
 When a worker fails, the others are given some seconds to say so themselves, then ended. Exits with 0 if all ended well,

@@ -1,11 +1,12 @@
 """Measures what docs/distributed.md says of replicas: how far weights part from one process's, what it costs.
 
-tools/measure_distributed.py parted     two workers and one process: weights, and FID, after 1, 50 and 200 rounds of the
-                                        digits recipe with synchronized batch norm. Beside that one process whose
-                                        kernels round otherwise (oneDNN off): how far rounding alone parts them. Then
-                                        the same with an epsilon of 1e-4 in Adam, which takes no steps by rounding.
-tools/measure_distributed.py seconds    seconds a round at the same global batch, in turns: one process, two replicas of
-                                        one process on logical CPUs, two workers
+python tools/measure_distributed.py parted
+    two workers and one process: weights, and FID, after 1, 50 and 200 rounds of the digits recipe with synchronized
+    batch norm. Beside that one process whose kernels round otherwise (oneDNN off): how far rounding alone parts them.
+    Then the same with an epsilon of 1e-4 in Adam, which takes no steps by rounding.
+python tools/measure_distributed.py seconds
+    seconds a round at the same global batch, in turns: one process, two replicas of one process on logical CPUs, two
+    workers
 """
 
 import json

@@ -1,6 +1,6 @@
 """Trains every variant for 500 rounds on the ring of 8 and on digits; writes docs/trials.json and docs/trials.md.
 
-Give names to try those alone: tools/trials.py dragan wgan_gp
+Give names to try those alone: python tools/trials.py dragan wgan_gp
 """
 
 import json
@@ -30,8 +30,7 @@ ones 128 wide on points) and batches of 32 (64 on points), for which that optimi
 
 Ring: modes with a sample within 3 standard deviations; share of samples within 3 of some mode; reverse KL of the
 histogram of modes, in nats. Digits: classifier score over that of held-out digits; FID by the
-classifier's features; classes, of ten, that get 1 % of the samples. 2,000 samples. (The
-classifier was trained where a trial ran, as the shipped one was; such weights differ a little between machines.)
+classifier's features; classes, of ten, that get 1 % of the samples. 2,000 samples.
 """
 RING = ("modes_covered", "high_quality_share", "reverse_kl")
 DIGITS = ("classifier_score_ratio", "fid", "classes")

@@ -1,6 +1,6 @@
 """Breaks ten runs, leaves ten alone, and asks the collapse watch; writes docs/watch.json and docs/watch.md.
 
-Give numbers to try those alone: tools/watch_trials.py 0 2 4
+Give numbers to try those alone: python tools/watch_trials.py 0 2 4
 """
 
 import dataclasses

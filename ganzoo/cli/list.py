@@ -13,7 +13,7 @@ SPEC = flags.DEFINE_string("spec", None, "A variant: what it changes, its equati
 
 
 def main() -> None:
-    """Prints a card; or every variant with its paper's line, and every recipe with its first comment."""
+    """Prints a card; or every variant with a line of what it is, and every recipe with its first comment."""
     if SPEC.value:
         print(cards.spec(SPEC.value))
         return

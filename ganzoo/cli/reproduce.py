@@ -15,7 +15,9 @@ from ganzoo.errors import InputError
 from ganzoo.sweeps import PROCESSES
 
 EXPERIMENT = flags.DEFINE_list("experiment", [], "Ids, separated by commas; see --list.")
-BUDGET = flags.DEFINE_string("budget", "short", "smoke (seconds), short (two cores) or full (the papers' setting).")
+BUDGET = flags.DEFINE_string(
+    "budget", "short", "smoke (minutes at most), short (two cores) or full (the papers' setting)."
+)
 SEEDS = flags.DEFINE_integer("seeds", None, "How many; if not given the experiment's own number.")
 FIRST_SEED = flags.DEFINE_integer("first_seed", 0, "From which on, to see whether a verdict holds on others.")
 LIST = flags.DEFINE_bool("list", False, "Print every experiment, and the core-hours that one seed of it takes.")

@@ -38,7 +38,7 @@ class Lab:
         experiment: whose lab it is.
         folder: where its tables, figures and record go; made if it is not there.
         runs_folder: where runs go, those of other experiments too.
-        budget: `"smoke"`, seconds; `"short"`, what two cores can do; `"full"`, the paper's setting.
+        budget: `"smoke"`, minutes at most; `"short"`, what two cores can do; `"full"`, the paper's setting.
         seeds: how many.
         first_seed: from which on.
         core_hours: beyond which no further run begins; None: no end.
@@ -211,7 +211,7 @@ class Lab:
             "title": experiment.title,
             "command": command,
             "budget": self.budget,
-            "seeds": sorted({each.seed for each in trained} or self.seeds),
+            "seeds": sorted({each.seed for each in trained if each.played} or self.seeds),
             "differs": experiment.differs,
             "scaled": experiment.scaled if self.budget == "short" else "",
             "partial": any(not each.played for each in trained),

@@ -17,7 +17,8 @@ HEADER = """# Results
 What the papers claim and what was found when their experiments were run again by this package; made by
 `tools/results.py` from the records in `results/`. A verdict follows from the rule beside it, which is in the code of
 the experiment and was there before the run; CHANGELOG.md names those that were changed after a first one.
-**not tested at this scale**: the budget cannot tell, or seeds are lacking; **left to the reader**: a picture.
+**not tested at this scale**: the budget cannot tell, or seeds or runs are lacking; **left to the reader**: a picture.
+CIFAR-10 was a JPEG-compressed copy.
 
 """
 
@@ -68,7 +69,8 @@ def _line(experiment: Experiment) -> str:
 
 
 def _section(record: dict, folder: str) -> str:
-    lines = [f"\n## {record['id']}\n", f"{record['title']}.\n", f"`{record['command']}`"]
+    stop = "" if record["title"].endswith("?") else "."
+    lines = [f"\n## {record['id']}\n", f"{record['title']}{stop}\n", f"`{record['command']}`"]
     said = [f"budget {record['budget']}", f"seeds {', '.join(map(str, record['seeds']))}"]
     if record["core_hours"]:
         said.append(f"{record['core_hours']:.2g} core-hours")

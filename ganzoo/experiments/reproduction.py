@@ -29,7 +29,7 @@ def reproduce(
 
     Args:
         id: one of `known()`.
-        budget: `"smoke"`, seconds; `"short"`, what two cores can do; `"full"`, the paper's setting.
+        budget: `"smoke"`, minutes at most; `"short"`, what two cores can do; `"full"`, the paper's setting.
         seeds: how many; None: the experiment's own number.
         first_seed: from which on: another one tells whether a verdict holds beyond the seeds it was found on.
         output: in which the experiment gets a folder of its id.

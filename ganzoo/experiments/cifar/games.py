@@ -11,7 +11,7 @@ from ganzoo.experiments.stability import column, steady
 from ganzoo.registry import variant
 
 BY_INCEPTION = "full is scored by TF-GAN's Inception on 10,000 samples"
-SHORT = 2_000  # rounds; dual_d_selu's score had all but stopped to rise there: 3.85, 3.99 after 4,000, seed 0
+SHORT = 2_000  # rounds; dual_d_selu's score had all but stopped rising there: 3.85, 3.99 after 4,000, seed 0
 SCALED = (
     f"{SHORT:,} rounds for 100,000; widths of 16 (32 for residual networks, 256 for a denoiser) for 64 to 128 and "
     "more, batches of 32, networks in bfloat16; scored by the shipped classifier of CIFAR-10 on 2,000 samples, which "
