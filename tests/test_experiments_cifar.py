@@ -1,6 +1,7 @@
 """Games on CIFAR-10: what is narrowed, what rows say, whether two orders agree."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,9 +73,27 @@ def test_a_method_without_a_score_is_left_out():
     published = {"a": 1.0, "b": 2.0, "c": 3.0}
     assert ranks.agreement(published, {"a": 1.0, "b": 2.0, "c": np.nan})[0] == pytest.approx(1.0)
     rows = [{"method": "a", "last": 1.0}, {"method": "a", "last": np.nan}, {"method": "b", "last": np.nan}]
-    found = games.means(rows)
+    found = games.means(rows, "abc", "last")
     assert found["a"] == 1.0
     assert np.isnan(found["b"])
+    assert np.isnan(found["c"])
+
+
+def test_a_run_that_never_had_half_of_the_classes_has_not_learned(tmp_path):
+    """Nor has it collapsed for certain: a row says both."""
+    lab = Lab(experiments.named("k-hard4"), tmp_path, tmp_path, budget="short")
+
+    def scores(*shares):
+        classes = [{f"class_share_{n}/x": share if n < 5 else 0.0 for n in range(10)} for share in shares]
+        return [{"step": n, "classifier_score/x": 1.0 + n, **each} for n, each in enumerate(classes)]
+
+    fallen = SimpleNamespace(scores=scores(0.2, 0.2, 0.01, 0.01), seed=0, status="finished", seconds=1.0, finished=True)
+    slow = SimpleNamespace(scores=scores(0.01, 0.01, 0.01, 0.01), seed=0, status="finished", seconds=1.0, finished=True)
+    rows = [games.row_of(lab, name, run) for name, run in (("a", fallen), ("b", slow))]
+    assert [row["collapsed"] for row in rows] == [True, True]
+    assert [row["learned"] for row in rows] == [True, False]
+    assert [row["late"] for row in rows] == [3.0, 3.0]  # of 2, 3 and 4
+    assert [row["last"] for row in rows] == [4.0, 4.0]
 
 
 def test_walks_begin_and_end_at_their_stations():

@@ -8,17 +8,23 @@ half of the modes have one), the last score is more than 1.5 times worse than th
 keeps its score if on 4 of 5 seeds the last one is within 1.2 times the best, without a collapse.
 """
 
+import shlex
+
 from absl import flags
 
 from ganzoo.data.toy import DENSITIES
 from ganzoo.errors import InputError
-from ganzoo.experiments.comparison import compared, comparison
+from ganzoo.experiments.comparison import compared, comparison, mode_count
 from ganzoo.experiments.lab import Lab
 from ganzoo.files import require_writable
 
 VARIANTS = flags.DEFINE_list("variants", None, "Names of variants, or of recipes.", required=True)
 DATASET = flags.DEFINE_string("dataset", "digits", "Registry name, see ganzoo.data.load.")
-METRIC = flags.DEFINE_string("metric", None, "Score that ranks; if not given fid, on points high_quality_share.")
+METRIC = flags.DEFINE_string(
+    "metric",
+    None,
+    "Score that ranks; if not given fid, on points high_quality_share or, without modes, frechet_distance.",
+)
 SEEDS = flags.DEFINE_integer("seeds", 5, "How many, from 0 on.", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", None, "Rounds; if not given the recipes' own.", lower_bound=1)
 SCORE = flags.DEFINE_float("score", None, "After how many rounds and seconds was it reached?")
@@ -32,8 +38,8 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets
 
 def main() -> None:
     """Compares."""
-    points = DATASET.value in DENSITIES
-    metric = METRIC.value or ("high_quality_share" if points else "fid")
+    points = "high_quality_share" if mode_count(DATASET.value) else "frechet_distance"
+    metric = METRIC.value or (points if DATASET.value in DENSITIES else "fid")
     names = VARIANTS.value
     if not names or len(set(names)) < len(names):
         raise InputError(f"--variants={','.join(names)}: give names, each once")
@@ -43,12 +49,10 @@ def main() -> None:
         comparison(DATASET.value), folder, RUNS.value,
         budget="short", seeds=SEEDS.value, core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
     )  # fmt: skip
-    steps = f" --steps={STEPS.value}" if STEPS.value else ""
-    changes = "".join(f" --set={change}" for change in SET.value)
-    command = (
-        f"ganzoo compare --variants={','.join(names)} --dataset={DATASET.value} --metric={metric} "
-        f"--seeds={SEEDS.value}{steps}{changes}"
-    )
+    asked = {"variants": ",".join(names), "dataset": DATASET.value, "metric": metric, "seeds": SEEDS.value,
+             "steps": STEPS.value, "score": SCORE.value}  # fmt: skip
+    given = [f"--{flag}={value}" for flag, value in asked.items() if value is not None]
+    command = shlex.join(["ganzoo", "compare", *given, *(f"--set={change}" for change in SET.value)])
     with lab.recorded(command):
         rows = compared(
             lab, names, DATASET.value, metric, steps=STEPS.value, changes=SET.value, wanted=SCORE.value

@@ -1,17 +1,18 @@
 """The setting in which methods are compared on CIFAR-10, and the rows that come of it."""
 
 import json
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from ganzoo import config
-from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.lab import Lab, NotEnough
 from ganzoo.experiments.runs import Game, Trained
-from ganzoo.experiments.stability import column, steady
+from ganzoo.experiments.stability import column, share_alive, steady
 from ganzoo.registry import variant
 
 BY_INCEPTION = "full is scored by TF-GAN's Inception on 10,000 samples"
-SHORT = 2_000  # rounds; dual_d_selu's score had all but stopped rising there: 3.85, 3.99 after 4,000, seed 0
+SHORT = 2_000  # rounds; of dual_d_selu, seed 0, the score is 3.85 there, 3.99 after 4,000
 SCALED = (
     f"{SHORT:,} rounds for 100,000; widths of 16 (32 for residual networks, 256 for a denoiser) for 64 to 128 and "
     "more, batches of 32, networks in bfloat16; scored by the shipped classifier of CIFAR-10 on 2,000 samples, which "
@@ -53,20 +54,44 @@ def narrowed(recipe: str, changes: tuple[str, ...]) -> list[str]:
     return found
 
 
+def played(lab: Lab, games: Mapping[str, Game]) -> tuple[dict[str, list[Trained]], list[dict]]:
+    """Returns the runs of games that came to an end, by the games' names, and a row each.
+
+    Raises:
+        NotEnough: if none has.
+    """
+    runs = lab.train(games, partly=True)
+    rows = [row_of(lab, name, each) for name, own in runs.items() for each in own]
+    if not rows:
+        raise NotEnough("no run has come to its end")
+    return runs, rows
+
+
 def row_of(lab: Lab, name: str, trained: Trained) -> dict:
-    """Returns a run's row: the score, last and best, FID, classes, and whether it collapsed."""
-    row = {"method": name, **steady(trained, metrics(lab)[0])}
-    fids = column(trained.scores, "fid")
-    return row | {"fid": fids[-1] if fids else np.nan}
+    """Returns a run's row: the score, best, last and late (mean of the last three), FID, classes, collapsed or not.
+
+    `learned`: whether it has ever had half of the classes. Before that a collapse is not told from a slow beginning.
+    """
+    score, found = metrics(lab)[0], trained.scores
+    late, fids = column(found[-3:], score), column(found, "fid")
+    return {
+        "method": name, **steady(trained, score), "late": float(np.mean(late)) if late else np.nan,
+        "learned": any(share_alive(row) >= 0.5 for row in found), "fid": fids[-1] if fids else np.nan,
+    }  # fmt: skip
 
 
-def means(rows: list[dict], key: str = "last") -> dict[str, float]:
-    """Returns a method's mean over its runs, of those that have a value; NaN where none has."""
+def means(rows: list[dict], names: Iterable[str], key: str) -> dict[str, float]:
+    """Returns each method's mean over its runs, of those that have a value; NaN where none has."""
     found = {}
-    for name in dict.fromkeys(row["method"] for row in rows):
+    for name in names:
         values = [row[key] for row in rows if row["method"] == name and np.isfinite(row[key])]
         found[name] = float(np.mean(values)) if values else np.nan
     return found
+
+
+def known(lab: Lab, found: Mapping[str, float]) -> bool:
+    """Returns whether there is enough to judge by: every run came to its end, every method has a score."""
+    return lab.told and bool(np.isfinite(list(found.values())).all())
 
 
 def real_score(lab: Lab, runs: dict[str, list[Trained]]) -> float:

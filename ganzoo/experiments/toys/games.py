@@ -14,13 +14,19 @@ SNAPSHOTS = 5  # checkpoints of a run, evenly spread
 # The discriminator's rate is ten times the generator's: of four pairs of 1e-3 and 1e-4 the one at which the plain game
 # reaches most modes within 3,000 rounds.
 ADAM = '{name = "adam", learning_rate = 1e-3, beta_1 = 0.5, beta_2 = 0.999}'
-RMSPROP = '{name = "rmsprop", learning_rate = 1e-3}'  # where a paper forbids momentum
 SLOWER = "{generator = {learning_rate = 1e-4}}"
+RMSPROP = 'optimizer={name = "rmsprop", learning_rate = %g}'  # where a paper forbids momentum
+ALONE = ("optimizers={}",)  # no opponent: no second rate
 # What depends on the scale of the data, and what makes a variant what it is.
 OWN = {
+    "consensus": (RMSPROP % 1e-4, "optimizers={}"),  # one field, one rate
     "cramer": ("gan.penalty_weight=1.0", "gan.networks.discriminator.outputs=64"),
+    "dfm": ("gan.networks.denoiser.width=128",),
     "dragan": ("gan.penalty_weight=0.1",),
+    "imle": ALONE,
+    "self_contrastive": ALONE,
     "unrolled": ("gan.unroll_rate=0.1",),
+    "wgan": (RMSPROP % 1e-3,),
     "wgan_gp": ("gan.penalty_weight=0.1",),
 }
 
@@ -28,13 +34,12 @@ OWN = {
 def zoo_game(variant: str, dataset: str, rounds: int) -> Game:
     """Returns a variant's game on a density: dense networks of 128 units, batches of 256, one pair of rates for all."""
     every = max(1, rounds // SNAPSHOTS)
-    optimizer = RMSPROP if variant in ("wgan", "consensus") else ADAM
     last = () if variant == "averaged" else ("gan.ema_momentum=0.0",)  # the mean is that variant's point
     changes = (
         f"data.dataset={dataset}", f"data.batch_size={BATCH}", f"train.steps={rounds}", "train.deterministic=false",
         f"train.checkpoint_steps={every}", f"train.keep_checkpoints={SNAPSHOTS}", "train.precision=float32",
         f"train.evaluate_steps={every}", f"train.evaluate_samples={SAMPLES}", "train.watch_steps=0",
-        f"optimizer={optimizer}", f"optimizers={SLOWER}",
+        f"optimizer={ADAM}", f"optimizers={SLOWER}",
     )  # fmt: skip
     return Game(variant, (*changes, *last, *OWN.get(variant, ())))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ganzoo.data import Density, load
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.lab import Lab, NotEnough
 from ganzoo.experiments.runs import Game
 from ganzoo.experiments.toys.games import SAMPLES, SNAPSHOTS, spread, zoo, zoo_game
 
@@ -28,15 +28,15 @@ def games(rounds: int, longer: int, names) -> dict[str, Game]:
     "a-mog-time",
     hours=(0.01, 0.6, 3.0),
     seeds=3,
-    differs="the ratio of the rates matters as much: with D's ten times G's the plain game, non_saturating here, does "
-    "not collapse",
+    differs="the plain game beside the unrolled ones is theirs with 0 steps: minimax, simultaneous. The ratio of the "
+    "rates matters as much: with D's ten times G's the plain game, non_saturating here, does not collapse",
     scaled="5,000 rounds of the unrolled games, 3,000 of the others, for 25,000; batches of 256 for 512",
     claims={
         "unrolled": Claim(
             "Article, on unrolled GANs (Metz et al. 2016)",
             "Unrolled by 5 or 10 steps the game spreads over all modes, where the plain one does not.",
-            "last snapshot, mean of seeds, rates 1e-4: the samples' spread (the data's is 1) is at least 0.65 with 5 "
-            "and with 10 steps, below 0.5 with none",
+            "last snapshot, mean of seeds, rates 1e-4: the samples' standard deviation is at least half of the data's "
+            "with 5 and with 10 steps, less with none",
             "figure",
         ),
         "rotates": Claim(
@@ -53,14 +53,18 @@ def a_mog_time(lab: Lab) -> None:
     names = lab.choose(smoke=("non_saturating",), short=None)
     rounds, longer = lab.choose(smoke=(10, 10), short=(3_000, 5_000), full=(25_000, 25_000))
     density, rows, snapshots = load("ring8"), [], {}
-    for name, runs in lab.train(games(rounds, longer, names)).items():
+    trained = lab.train(games(rounds, longer, names), partly=True)
+    lacking = [name for name in UNROLLED if not (trained[name] and trained[name][0].steps)]
+    if lacking:
+        raise NotEnough(f"nothing to show yet of {', '.join(lacking)}")
+    for name, runs in trained.items():
         # Snapshots are drawn of one seed; of the games that are judged the others are looked at, too.
-        for trained in runs if name in UNROLLED else runs[:1]:
-            for step, gan in trained.snapshots():
-                points = gan.generate(SAMPLES, seed=1, averaged=False)
+        for each in runs if name in UNROLLED else runs[:1]:
+            for step, gan in each.snapshots():
+                points = gan.generate(SAMPLES, seed=1)
                 found = {"spread": spread(points, density), "mode": favourite(points, density)}
-                rows.append({"game": name, "seed": trained.seed, "step": step, **found})
-                if trained is runs[0]:
+                rows.append({"game": name, "seed": each.seed, "step": step, **found})
+                if each is runs[0]:
                     snapshots.setdefault(name, {})[step] = points
     lab.table("snapshots", rows)
 
@@ -71,7 +75,7 @@ def a_mog_time(lab: Lab) -> None:
     spreads = {name: last(name) for name in UNROLLED}
     plain, *others = spreads.values()
     found = "; ".join(f"{name}: {spread:.2f}" for name, spread in spreads.items())
-    lab.judge("unrolled", min(others) >= 0.65 and plain < 0.5 if lab.told else None, found)
+    lab.judge("unrolled", min(others) >= 0.5 > plain if lab.told else None, found)
     pairs = [one["mode"] != other["mode"] for one, other in itertools.pairwise(rows)
              if one["game"] == other["game"] == next(iter(UNROLLED)) and one["seed"] == other["seed"]]  # fmt: skip
     changes = float(np.mean(pairs))

@@ -9,16 +9,18 @@ from ganzoo.experiments.runs import Trained
 from ganzoo.experiments.toys.games import SAMPLES, zoo
 
 DATASETS = ("ring8", "grid25")
+ALL = 8 + 25  # modes
 SCORES = {"modes": "modes_covered", "high_quality": "high_quality_share", "reverse_kl": "reverse_kl"}
 CURES = ("unrolled", "minibatch_discrimination", "pacgan", "mdgan", "d2gan", "dragan")
 COLUMNS = (*SCORES, "seconds")
 
 
 def row_of(trained: Trained) -> dict:
-    """Returns what a run came to; without scores if it was not evaluated."""
+    """Returns what a run came to; if it diverged no mode, whatever it had before."""
     row = {"seed": trained.seed, "status": trained.status, "seconds": trained.seconds}
-    last = trained.scores[-1] if trained.scores else {}
-    return row | {name: last[score] for name, score in SCORES.items() if score in last}
+    if not trained.finished:
+        return row | {"modes": 0.0, "high_quality": 0.0}
+    return row | {name: trained.scores[-1][score] for name, score in SCORES.items()}
 
 
 def summary(rows: list[dict]) -> list[dict]:
@@ -46,8 +48,9 @@ def summary(rows: list[dict]) -> list[dict]:
         "covers": Claim(
             "Padala & Gujar 2018, sections 3 and 4; the papers of D2GAN, PacGAN and DRAGAN",
             "Games made against mode collapse cover more modes than the plain one.",
-            f"ring of 8, mean of seeds: of {', '.join(CURES)} at least 4 have a sample within 3 standard deviations of "
-            "more modes than non_saturating, or of all",
+            f"of {', '.join(CURES)} at least 4 have a sample within 3 standard deviations of more of the {ALL} modes "
+            "of ring and grid than non_saturating, mean of seeds; a run that diverged has none; not told if "
+            "non_saturating has all",
             "none",
         ),
     },
@@ -56,12 +59,13 @@ def p_zoo(lab: Lab) -> None:
     """Trains every variant on the ring of 8 and the grid of 25: modes, quality, seconds."""
     names = lab.choose(smoke=("non_saturating", "wgan_gp"), short=None)
     rounds = lab.choose(smoke=20, short=3_000, full=25_000)
+    modes: dict[str, float] = {}
     for dataset in DATASETS:
         density, rows, points = load(dataset), [], {}
         for name, runs in lab.train(zoo(dataset, rounds, names), partly=True).items():
             rows += [{"variant": name, **row_of(trained)} for trained in runs]
             if runs and runs[0].steps:
-                points[name] = runs[0].restored().generate(SAMPLES, seed=1, averaged=False)
+                points[name] = runs[0].restored().generate(SAMPLES, seed=1)
         if not rows:
             raise NotEnough(f"no run on {dataset} has come to its end")
         table = sorted(summary(rows), key=lambda row: (np.isnan(row["reverse_kl"]), row["reverse_kl"]))
@@ -71,21 +75,20 @@ def p_zoo(lab: Lab) -> None:
         )
         lab.table(dataset, table)
         draw_page(lab, dataset, density, points, {row["variant"]: row for row in table})
-        if dataset == "ring8":
-            judge(lab, table)
+        modes |= {row["variant"]: modes.get(row["variant"], 0.0) + row["modes"] for row in table}
+    judge(lab, modes)
 
 
-def judge(lab: Lab, table: list[dict]) -> None:
-    """Judges by the ring's table."""
-    modes = {row["variant"]: row["modes"] for row in table if np.isfinite(row["modes"])}
+def judge(lab: Lab, modes: dict[str, float]) -> None:
+    """Judges by the modes of both data sets that each variant reaches."""
     if not {*CURES, "non_saturating"} <= modes.keys():
         return
     plain = modes["non_saturating"]
-    better = [name for name in CURES if modes[name] > plain or modes[name] == 8]
+    better = [name for name in CURES if modes[name] > plain]
     found = f"{len(better)} of {len(CURES)}, the plain game {plain:.1f}: " + ", ".join(
         f"{name} {modes[name]:.1f}" for name in CURES
     )
-    lab.judge("covers", len(better) >= 4 if lab.told else None, found)
+    lab.judge("covers", len(better) >= 4 if lab.told and plain < ALL else None, found)
 
 
 def draw_page(lab: Lab, name: str, density: Density, points: dict[str, np.ndarray], rows: dict[str, dict]) -> None:

@@ -1,0 +1,29 @@
+"""Every variant on points: whether it can be built there, what its rows say, who covers more modes."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ganzoo import config, experiments
+from ganzoo.experiments.lab import VERDICTS, Lab
+from ganzoo.experiments.toys import games, zoo
+
+
+def test_every_variant_is_built_for_points():
+    """Optimizers are checked by the game, when it is compiled; networks are small."""
+    for name, game in games.zoo("ring8", 10).items():
+        gan = config.build(config.load_recipe(game.recipe, game.changes), image_shape=(2,))
+        assert sum(np.prod(each.shape) for each in gan.weights) < 1_000_000, name
+
+
+def test_a_variant_that_diverged_has_no_mode():
+    run = SimpleNamespace(scores=[{"modes_covered": 8.0}], seed=0, status="diverged", seconds=1.0, finished=False)
+    assert zoo.row_of(run)["modes"] == 0.0
+
+
+@pytest.mark.parametrize(("plain", "verdict"), [(20.0, "confirmed"), (31.0, "not confirmed"), (33.0, VERDICTS[None])])
+def test_who_covers_more_modes_than_the_plain_game(tmp_path, plain, verdict):
+    lab = Lab(experiments.named("p-zoo"), tmp_path, tmp_path, budget="short", say=lambda line: None)
+    zoo.judge(lab, {"non_saturating": plain, **dict(zip(zoo.CURES, (33.0, 32.0, 30.0, 30.0, 10.0, 10.0), strict=True))})
+    assert lab.verdicts["covers"]["verdict"] == verdict
