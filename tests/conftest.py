@@ -19,6 +19,7 @@ import pytest
 IMAGE_SHAPE = (8, 8, 1)
 WIDTH = 4
 PARTS = 6  # in which workers take the conformance suite
+SERVED = ("test_fuzzing.py", "test_live_evaluation.py", "test_load.py", "test_protocol.py")  # that ask one server
 
 
 def part_of(name):
@@ -30,13 +31,15 @@ def part_of(name):
 def pytest_xdist_make_scheduler(config, log):
     """Gives each worker whole files, or parts of the conformance suite: what fixtures of a session make is made once.
 
-    By tests' names alone: pytest 9.2 does not let xdist 3.8 mark them with groups.
+    Files of one server go together. By tests' names alone: pytest 9.2 does not let xdist 3.8 mark them with groups.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file, _, test = nodeid.partition("::")
+            if file.endswith(SERVED):
+                return "one server"
             if not file.endswith("test_conformance.py"):
                 return file
             name = test.rpartition("[")[2].rstrip("]").split("-")[0]
