@@ -98,7 +98,7 @@ def z_table1(lab: Lab) -> None:
 
 @experiment(
     "z-table2",
-    hours=(0.05, 1.5, 40.0),
+    hours=(0.05, 1.1, 40.0),
     **COMMON,
     claims={
         "first": Claim("Zhang et al. 2018, table 2", "Each part of the two networks counts.", FIRST_RULE, "7.65"),
@@ -122,7 +122,7 @@ def z_table2(lab: Lab) -> None:
 
 @experiment(
     "z-table3",
-    hours=(0.05, 1.3, 30.0),
+    hours=(0.05, 0.9, 30.0),
     **COMMON,
     claims={
         "first": Claim(
