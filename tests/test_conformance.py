@@ -25,6 +25,7 @@ import tensorflow as tf
 import ganzoo
 from ganzoo.config import load_recipe
 from ganzoo.errors import InputError
+from ganzoo.evaluation.sources import open_source
 from ganzoo.gan import GAN
 from ganzoo.noise import Stream
 from ganzoo.players import Players
@@ -377,6 +378,13 @@ def test_evaluation_changes_nothing(convolutional, examples, state, same):
 @pytest.mark.long
 def test_compiled_evaluation_changes_nothing(played, examples, state, same):
     check_evaluation(played.gan, examples(6, played.gan.image_shape), state, same)
+
+
+def test_can_be_scored(played):
+    source = open_source(played.gan)
+    (batch,) = source.draw(3, 0)
+    assert batch.shape == (3, *played.gan.image_shape)
+    assert source.origin.averaged
 
 
 @pytest.mark.long

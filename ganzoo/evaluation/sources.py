@@ -282,7 +282,7 @@ def _gan(gan: Any) -> Source:
         raise InputError("the model has no networks yet: fit it, or build it with image_shape=, then evaluate")
     first = gan(_first_latents(gan.latent_dim, gan.prior)).numpy()
     rounded(first, gan.variant, points=len(gan.image_shape) == 1)
-    averaged = gan.ema_momentum > 0
+    averaged = gan.ema_momentum != 0  # None: another mean than the moving one
     origin = Origin(variant=gan.variant, step=int(gan.step.numpy()), averaged=averaged, training_seed=gan.seed)
     draw = functools.partial(sample_batches, gan.signatures().sample)
     return Source("keras_model", gan.variant, tuple(gan.image_shape), draw, origin=origin)
