@@ -42,7 +42,8 @@ def summary(rows: list[dict]) -> list[dict]:
     "p-zoo",
     hours=(0.01, 1.0, 6.0),
     seeds=5,
-    differs="one setting for all variants, not each one's own (ganzoo/experiments/toys/games.py)",
+    differs="one setting for all variants, not each one's own, 16 minibatch kernels for 100 "
+    "(ganzoo/experiments/toys/games.py)",
     scaled="3,000 rounds for the 25,000 and more that papers give such games; images (CIFAR-10) are z-table1's",
     claims={
         "covers": Claim(
