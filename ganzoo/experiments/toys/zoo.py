@@ -44,7 +44,7 @@ def summary(rows: list[dict]) -> list[dict]:
     seeds=5,
     differs="one setting for all variants, not each one's own, 16 minibatch kernels for 100 "
     "(ganzoo/experiments/toys/games.py)",
-    scaled="3,000 rounds for the 25,000 and more that papers give such games; images (CIFAR-10) are z-table1's",
+    scaled="6,000 rounds for the 25,000 and more that papers give such games; images (CIFAR-10) are z-table1's",
     claims={
         "covers": Claim(
             "Padala & Gujar 2018, sections 3 and 4; the papers of D2GAN, PacGAN and DRAGAN",
@@ -59,7 +59,7 @@ def summary(rows: list[dict]) -> list[dict]:
 def p_zoo(lab: Lab) -> None:
     """Trains every variant on the ring of 8 and the grid of 25: modes, quality, seconds."""
     names = lab.choose(smoke=("non_saturating", "wgan_gp"), short=None)
-    rounds = lab.choose(smoke=20, short=3_000, full=25_000)
+    rounds = lab.choose(smoke=20, short=6_000, full=25_000)
     modes: dict[str, float] = {}
     for dataset in DATASETS:
         density, rows, points = load(dataset), [], {}
