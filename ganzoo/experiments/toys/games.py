@@ -11,8 +11,8 @@ from ganzoo.registry import list_models
 BATCH = 256
 SAMPLES = 2_500
 SNAPSHOTS = 5  # checkpoints of a run, evenly spread
-# At one rate of 1e-3 for both players the plain game collapses, so there is something to cure; at D's 1e-3 and G's 1e-4
-# it does not, and no variant's samples are near the modes within 3,000 rounds.
+# At one rate of 1e-3 for both players the plain game collapses, so there is something to cure. At D's 1e-3 and G's 1e-4
+# it does not, and of no variant that reaches two modes are 5 % of the samples near any after 3,000 rounds.
 ADAM = '{name = "adam", learning_rate = 1e-3, beta_1 = 0.5, beta_2 = 0.999}'
 RMSPROP = ('optimizer={name = "rmsprop", learning_rate = 1e-3}',)  # where a paper forbids momentum
 FEWER = ("gan.networks.discriminator.minibatch_kernels=16",)  # for 100, which cost thirty times the rest of a round
