@@ -10,9 +10,9 @@ from ganzoo.experiments.lab import Lab, NotEnough
 from ganzoo.experiments.runs import Game
 from ganzoo.experiments.toys.games import SAMPLES, SNAPSHOTS, spread, zoo, zoo_game
 
-# Beside the zoo's own games, the plain one and unrolled ones at the rates of the paper, equal for both players.
+# Beside the zoo's own games, the plain one and unrolled ones at the rate of the paper, a tenth of the zoo's.
 UNROLLED = {"unrolled, 0 steps": 0, "unrolled, 5 steps": 5, "unrolled, 10 steps": 10}
-EQUAL_RATES = 'optimizer={name = "adam", learning_rate = 1e-4, beta_1 = 0.5, beta_2 = 0.999}'
+PAPERS_RATE = 'optimizer={name = "adam", learning_rate = 1e-4, beta_1 = 0.5, beta_2 = 0.999}'
 
 
 def games(rounds: int, longer: int, names) -> dict[str, Game]:
@@ -20,7 +20,7 @@ def games(rounds: int, longer: int, names) -> dict[str, Game]:
     found = zoo("ring8", rounds, names)
     for name, steps in UNROLLED.items():
         game = zoo_game("unrolled", "ring8", longer)
-        found[name] = Game(game.recipe, (*game.changes, EQUAL_RATES, "optimizers={}", f"gan.unroll_steps={steps}"))
+        found[name] = Game(game.recipe, (*game.changes, PAPERS_RATE, f"gan.unroll_steps={steps}"))
     return found
 
 
