@@ -43,6 +43,12 @@ def strategy(name: str | tf.distribute.Strategy = "auto") -> tf.distribute.Strat
     return makers[name]()
 
 
+def device_name() -> str:
+    """Returns what a process of this machine computes on if it is told nothing: its first GPU's name, else `"CPU"`."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
+
+
 def _fitting() -> str:
     """Returns the name of the strategy that fits what is there; what is in scope comes first."""
     if tf.distribute.has_strategy():

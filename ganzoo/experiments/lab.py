@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import joblib
 
-from ganzoo import config, folders, pictures, sweeps
+from ganzoo import config, folders, pictures, strategies, sweeps
 from ganzoo.callbacks.history import save_rows
 from ganzoo.errors import InputError
 from ganzoo.experiments.experiment import BUDGETS, Experiment
-from ganzoo.experiments.runs import SECONDS_FILE, Game, Trained
+from ganzoo.experiments.runs import DEVICE_FILE, SECONDS_FILE, Game, Trained
 from ganzoo.files import write_text
 
 T = TypeVar("T")
@@ -180,6 +180,7 @@ class Lab:
             path = run.model_dir / SECONDS_FILE
             before = float(path.read_text(encoding="utf-8")) if path.exists() else 0.0
             write_text(path, f"{before + outcome.seconds * threads:.1f}")
+            write_text(run.model_dir / DEVICE_FILE, strategies.device_name() + "\n")
         if outcome.status == "diverged":
             write_text(run.model_dir / DIVERGED_FILE, outcome.last_lines + "\n")
         return outcome
@@ -214,6 +215,7 @@ class Lab:
             "seeds": sorted({each.seed for each in trained if each.played} or self.seeds),
             "differs": experiment.differs,
             "scaled": experiment.scaled if self.budget == "short" else "",
+            "devices": sorted({each.device for each in trained if each.played}),
             "partial": any(not each.played for each in trained),
             "core_hours": round(sum(each.seconds for each in trained if not math.isnan(each.seconds)) / 3600, 3),
             "finished": time.strftime("%Y-%m-%d", time.gmtime()),

@@ -9,8 +9,8 @@ from ganzoo.experiments.experiment import Experiment, known
 from ganzoo.experiments.lab import RECORD_FILE
 
 KEYS = (
-    "id", "title", "command", "budget", "seeds", "differs", "scaled", "partial", "core_hours", "finished", "claims",
-    "files",
+    "id", "title", "command", "budget", "seeds", "differs", "scaled", "devices", "partial", "core_hours", "finished",
+    "claims", "files",
 )  # fmt: skip
 HEADER = """# Results
 
@@ -74,6 +74,8 @@ def _section(record: dict, folder: str) -> str:
     said = [f"budget {record['budget']}", f"seeds {', '.join(map(str, record['seeds']))}"]
     if record["core_hours"]:
         said.append(f"{record['core_hours']:.2g} core-hours")
+    if record["devices"]:
+        said.append("on " + " and ".join(record["devices"]))
     if record["partial"]:
         said.append("**a part: not all of its runs have ended**")
     lines[-1] += f" ({'; '.join(said)}; {record['finished']})\n"

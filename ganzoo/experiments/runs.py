@@ -13,6 +13,7 @@ from ganzoo.checkpoints import Checkpoints, restore_step
 from ganzoo.gan import GAN
 
 SECONDS_FILE = "seconds"
+DEVICE_FILE = "device"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +79,12 @@ class Trained:
         """The core-seconds that all its processes took together, start included."""
         path = self.run.model_dir / SECONDS_FILE
         return float(path.read_text(encoding="utf-8")) if path.exists() else math.nan
+
+    @property
+    def device(self) -> str:
+        """What it was trained on last: a GPU's name, else `"CPU"`."""
+        path = self.run.model_dir / DEVICE_FILE
+        return path.read_text(encoding="utf-8").strip() if path.exists() else "CPU"
 
     def restored(self, step: int | None = None) -> GAN:
         """Returns the GAN at the checkpoint of a round; None: at the last one."""
