@@ -12,6 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # tests run side by side
+os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # a GPU's products have all digits of float32
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def in_process(module, function, *args, killed=False, timeout=900, **environment
         "print('result:', json.dumps(result))"
     )
     here = Path(__file__).parent
-    path = os.pathsep.join([str(here), str(here.parent)])
+    path = os.pathsep.join([str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-c", code, json.dumps(args)],
         capture_output=True, text=True, timeout=timeout, check=False, cwd=here.parent,

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from ganzoo import config, experiments, sweeps
+from ganzoo import config, experiments, strategies, sweeps
 from ganzoo.errors import DIVERGED_STATUS, InputError
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment
 from ganzoo.experiments.lab import Lab, NotEnough
@@ -81,6 +81,17 @@ def test_no_run_begins_beyond_the_core_hours(tmp_path, ends):
     assert [run["status"] for run in record["runs"]] == ["finished"] * begun + ["not run"] * (5 - begun)
     assert record["partial"]
     assert record["core_hours"] == pytest.approx(begun * 100 * lab.threads / 3600, abs=1e-3)
+
+
+def test_a_record_says_what_its_runs_were_trained_on(tmp_path, ends, monkeypatch):
+    """Of each run when it was trained, whoever writes the record."""
+    lab_for(tmp_path).train({"a": TINY})
+    monkeypatch.setattr(strategies, "device_name", lambda: "NVIDIA H100")
+    lab = lab_for(tmp_path)
+    lab.train({"a": TINY})
+    assert record_of(lab)["devices"] == ["CPU"]
+    lab.train({"b": OTHER})
+    assert record_of(lab)["devices"] == ["CPU", "NVIDIA H100"]
 
 
 def test_a_real_run_is_restored_at_each_checkpoint(tmp_path):
