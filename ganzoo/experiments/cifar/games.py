@@ -103,19 +103,22 @@ def real_score(lab: Lab, runs: dict[str, list[Trained]]) -> float:
 
 
 def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, float]) -> None:
-    """Draws each run's last score, a line a method, beside what is published."""
+    """Draws each run's last score, a line a method, beside what is published, if anything is."""
+    compared = bool(np.isfinite(list(published.values())).any())
     with lab.figure(name, 8.0, 0.4 * len(published) + 1.2) as figure:
-        left, right = figure.subplots(1, 2, sharey=True)
-        names = list(published)
-        left.barh(names, list(published.values()), color="0.7")
-        left.set(title="published", xlabel="Inception score")
-        for position, method in enumerate(names):
+        panels = figure.subplots(1, 1 + compared, sharey=True, squeeze=False)[0]
+        if compared:
+            panels[0].barh(list(published), list(published.values()), color="0.7")
+            panels[0].set(title="published", xlabel="Inception score")
+        found = panels[-1]
+        for position, method in enumerate(published):
             own = [row for row in rows if row["method"] == method]
-            right.plot([row["best"] for row in own], [position] * len(own), "|", color="0.6", ms=12)
+            found.plot([row["best"] for row in own], [position] * len(own), "|", color="0.6", ms=12)
             colours = ["C3" if row["collapsed"] else "C0" for row in own]
-            right.scatter([row["last"] for row in own], [position] * len(own), c=colours, s=18, zorder=3)
+            found.scatter([row["last"] for row in own], [position] * len(own), c=colours, s=18, zorder=3)
         label = metrics(lab)[0].replace("_", " ")
-        right.set(title="found: last (point), best (bar)", xlabel=f"{label}; red: collapsed")
-        left.invert_yaxis()
-        for panel in (left, right):
+        found.set(title="found: last (point), best (bar)", xlabel=f"{label}; red: collapsed")
+        found.set_yticks(range(len(published)), list(published))
+        found.invert_yaxis()
+        for panel in panels:
             panel.grid(alpha=0.3, axis="x")
