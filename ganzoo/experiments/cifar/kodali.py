@@ -61,7 +61,7 @@ def five(lab: Lab) -> dict[str, Game]:
 
 @experiment(
     "k-fig5",
-    hours=(0.05, 1.5, 40.0),
+    hours=(0.05, 0.75, 40.0),
     seeds=3,
     **COMMON,
     differs=DIFFERS,
@@ -229,7 +229,7 @@ def sheets(lab: Lab, games: dict[str, Game]) -> None:
 
 @experiment(
     "k-fig8",
-    hours=(0.02, 1.5, 15.0),
+    hours=(0.02, 0.75, 40.0),
     **COMMON,
     differs=DIFFERS,
     claims={
