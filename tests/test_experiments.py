@@ -125,7 +125,12 @@ def test_the_page_has_each_verdict(tmp_path):
     assert "* `k-regret`: " in text
     claims = sum(len(experiments.named(id).claims) for id in ("z-kl", "a-divergences"))
     assert text.count("\n| ") == claims + 2 * 2  # and two lines of each table's head
-    (tmp_path / "results" / "z-kl" / "record.json").write_text("{")
+    path = tmp_path / "results" / "z-kl" / "record.json"
+    assert "for a verdict" not in text
+    record = json.loads(path.read_text()) | {"id": "z-table1", "seeds": [0, 2], "devices": ["NVIDIA H100"]}
+    path.write_text(json.dumps(record))
+    assert "seeds 0, 2; 3 are needed for a verdict; on NVIDIA H100;" in report.page(tmp_path / "results")
+    path.write_text("{")
     with pytest.raises(InputError, match="no record"):
         report.page(tmp_path / "results")
 

@@ -72,6 +72,8 @@ def _section(record: dict, folder: str) -> str:
     stop = "" if record["title"].endswith("?") else "."
     lines = [f"\n## {record['id']}\n", f"{record['title']}{stop}\n", f"`{record['command']}`"]
     said = [f"budget {record['budget']}", f"seeds {', '.join(map(str, record['seeds']))}"]
+    if len(record["seeds"]) < (needed := known()[record["id"]].seeds):
+        said[-1] += f"; {needed} are needed for a verdict"
     if record["core_hours"]:
         said.append(f"{record['core_hours']:.2g} core-hours")
     if record["devices"]:
