@@ -40,7 +40,7 @@ def summary(rows: list[dict]) -> list[dict]:
 
 @experiment(
     "p-zoo",
-    hours=(0.01, 1.0, 6.0),
+    hours=(0.01, 1.6, 6.0),
     seeds=5,
     differs="one setting for all variants, not each one's own, 16 minibatch kernels for 100 "
     "(ganzoo/experiments/toys/games.py)",
