@@ -91,7 +91,8 @@ def test_a_record_says_what_its_runs_were_trained_on(tmp_path, ends, monkeypatch
     lab.train({"a": TINY})
     assert record_of(lab)["devices"] == ["CPU"]
     lab.train({"b": OTHER})
-    assert record_of(lab)["devices"] == ["CPU", "NVIDIA H100"]
+    record = record_of(lab)
+    assert record["devices"] == [run["device"] for run in record["runs"]] == ["CPU", "NVIDIA H100"]
 
 
 def test_a_real_run_is_restored_at_each_checkpoint(tmp_path):

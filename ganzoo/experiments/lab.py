@@ -204,7 +204,7 @@ class Lab:
         trained = list(self.trained.values())
         runs = [
             {"run": each.run.command, "folder": each.run.model_dir.name, "seed": each.seed, "steps": each.run.steps,
-             "step": each.run.step, "status": each.status}
+             "step": each.run.step, "status": each.status, "device": each.device}
             for each in trained
         ]  # fmt: skip
         record = {
