@@ -182,7 +182,7 @@ def draw_curves(lab: Lab, runs: dict[str, list[Trained]]) -> None:
     seeds=2,
     **COMMON,
     differs=DIFFERS + "; the paper does not name its hard network: this is the first one, on which DRAGAN learned "
-    "at `short` and the vanilla game did not (on the second one, tried before, neither did)",
+    "at `short` and the vanilla game did not, on one seed (on the second one, tried before, neither did)",
     claims={
         "plain": Claim(
             "Kodali et al. 2018, section 3.3", "On a hard network all five divergences fail without the penalty.",

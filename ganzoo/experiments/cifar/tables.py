@@ -77,7 +77,7 @@ COMMON = {
 
 @experiment(
     "z-table1",
-    hours=(0.05, 2.1, 60.0),
+    hours=(0.05, 2.5, 60.0),
     **COMMON,
     claims={
         "first": Claim(
