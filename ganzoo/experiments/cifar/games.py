@@ -119,6 +119,6 @@ def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, floa
         label = metrics(lab)[0].replace("_", " ")
         found.set(title="found: last (point), best (bar)", xlabel=f"{label}; red: collapsed")
         found.set_yticks(range(len(published)), list(published))
-        found.invert_yaxis()
+        found.set_ylim(len(published) - 0.5, -0.5)  # the first on top, no mark at the edge
         for panel in panels:
             panel.grid(alpha=0.3, axis="x")
