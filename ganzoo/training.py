@@ -218,8 +218,8 @@ def require_compiled(recipe: config.Recipe, gan: GAN) -> None:
     """
     if recipe.train.jit_compile and not gan.jit_compile:
         raise InputError(
-            "train.jit_compile=True: an earlier run in this process was deterministic, which TensorFlow cannot undo, "
-            "and Keras compiles nothing then; train in a process of its own"
+            "train.jit_compile=True: an earlier run in this process was deterministic, TensorFlow has no public way to "
+            "undo that, and Keras compiles nothing then; train in a process of its own"
         )
 
 

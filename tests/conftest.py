@@ -264,3 +264,11 @@ def _in_process():
 @pytest.fixture(scope="session")
 def audit():
     return Audit
+
+
+@pytest.fixture(autouse=True)
+def _no_op_determinism_left():
+    """Undoes the op determinism that a run left on, under which Keras compiles nothing in the tests after it."""
+    yield
+    if config := sys.modules.get("tensorflow.python.framework.config"):
+        config.disable_op_determinism()
