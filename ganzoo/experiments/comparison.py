@@ -8,7 +8,7 @@ from ganzoo.data.toy import DENSITIES
 from ganzoo.errors import InputError, did_you_mean
 from ganzoo.evaluation.directions import sign_of
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment
-from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.runs import Game, Trained
 from ganzoo.experiments.stability import COLLAPSED, column, reached, steady, summary
 from ganzoo.files import write_text
@@ -63,9 +63,9 @@ def compared(
     """
     sign, modes = sign_of(metric), mode_count(dataset)
     games = {name: game(name, dataset, metric, steps, changes) for name in variants}
-    trained = {name: own for name, own in lab.train(games, partly=True).items() if own}
-    if not trained:
-        raise NotEnough("no run has come to its end yet")
+    found = lab.train(games, partly=True)
+    require_any(found)
+    trained = {name: own for name, own in found.items() if own}
     runs = {name: [steady(each, metric, modes) for each in own] for name, own in trained.items()}
     rows = [summary(name, own) for name, own in runs.items()]
     if wanted is not None:

@@ -31,6 +31,16 @@ class NotEnough(Exception):
     """There is nothing to compare yet: core-hours are spent, a signal came, or one left nothing before it diverged."""
 
 
+def require_any(found: Mapping[str, Sequence[Trained]]) -> None:
+    """Refuses to go on without a single run.
+
+    Raises:
+        NotEnough: if no game has one that came to its end.
+    """
+    if not any(found.values()):
+        raise NotEnough("no run has come to its end")
+
+
 class Lab:
     """What an experiment is given.
 

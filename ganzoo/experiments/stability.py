@@ -9,6 +9,7 @@ from ganzoo.evaluation.directions import sign_of
 from ganzoo.experiments.runs import Trained
 
 ALIVE = 0.02  # of the samples: what a class has to get
+FEWEST = 0.5  # of the classes: so many have to be alive
 BEYOND = 1.5  # times the best score: a last one worse than that is a collapse
 KEPT = 1.2  # times the best score: a last one no worse than that is kept
 ENOUGH = 0.8  # of the seeds: so many have to keep theirs
@@ -68,7 +69,7 @@ def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str,
     best = max(values) if sign_of(metric) > 0 else min(values)
     floor = max([0.0, *column(rows, f"real_{metric}")[:1]])
     ratio, alive = times_best(values, metric, floor), share_alive(rows[-1], modes)
-    collapsed = not trained.finished or ratio > BEYOND or alive < 0.5
+    collapsed = not trained.finished or ratio > BEYOND or alive < FEWEST
     return row | {"best": best, "last": values[-1], "last_over_best": ratio, "alive": alive, "collapsed": collapsed}
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ganzoo import config
-from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.runs import Game, Trained
-from ganzoo.experiments.stability import column, share_alive, steady
+from ganzoo.experiments.stability import FEWEST, column, share_alive, steady
 from ganzoo.registry import variant
 
 BY_INCEPTION = "full is scored by TF-GAN's Inception on 10,000 samples"
@@ -61,10 +61,8 @@ def played(lab: Lab, games: Mapping[str, Game]) -> tuple[dict[str, list[Trained]
         NotEnough: if none has.
     """
     runs = lab.train(games, partly=True)
-    rows = [row_of(lab, name, each) for name, own in runs.items() for each in own]
-    if not rows:
-        raise NotEnough("no run has come to its end")
-    return runs, rows
+    require_any(runs)
+    return runs, [row_of(lab, name, each) for name, own in runs.items() for each in own]
 
 
 def row_of(lab: Lab, name: str, trained: Trained) -> dict:
@@ -76,7 +74,7 @@ def row_of(lab: Lab, name: str, trained: Trained) -> dict:
     late, fids = column(found[-3:], score), column(found, "fid")
     return {
         "method": name, **steady(trained, score), "late": float(np.mean(late)) if late else np.nan,
-        "learned": any(share_alive(row) >= 0.5 for row in found), "fid": fids[-1] if fids else np.nan,
+        "learned": any(share_alive(row) >= FEWEST for row in found), "fid": fids[-1] if fids else np.nan,
     }  # fmt: skip
 
 

@@ -21,8 +21,12 @@ EPOCHS = (1, 10, 25)
 HELD_EPOCH = 10  # after which the discriminator is held
 # No batch norm: a held discriminator shall be a function of the image, a generator one of its latent alone.
 NETWORK = '{{architecture = "strided", width = {}, depth = 2, normalized = false}}'
-DIFFERS = "two layers of stride 2 without batch norm, for the paper's DCGAN"
-SCALED = "16 and 32 filters for 64 and 128"
+COMMON = {
+    "seeds": 3,
+    "needs": ("mnist",),
+    "differs": "two layers of stride 2 without batch norm, for the paper's DCGAN",
+    "scaled": "16 and 32 filters for 64 and 128",
+}
 
 
 def split(lab: Lab) -> str:
@@ -100,11 +104,8 @@ def size_and_spread(gradients: np.ndarray) -> dict[str, float]:
 
 @experiment(
     "a-frozen-g",
-    needs=("mnist",),
     hours=(0.01, 0.35, 3.0),
-    seeds=3,
-    differs=DIFFERS,
-    scaled=SCALED,
+    **COMMON,
     claims={
         "saturates": Claim(
             "Article; Arjovsky & Bottou 2017, figure 2",
@@ -189,11 +190,8 @@ def variety(gan: GAN, count: int) -> dict[str, float]:
 
 @experiment(
     "a-frozen-d",
-    needs=("mnist",),
     hours=(0.01, 0.3, 3.0),
-    seeds=3,
-    differs=DIFFERS,
-    scaled=SCALED,
+    **COMMON,
     claims={
         "one_point": Claim(
             "Article, on mode collapse",

@@ -7,7 +7,7 @@ import numpy as np
 from ganzoo.evaluation.classifier_cache import classifier_for
 from ganzoo.evaluation.evaluators import StackedClassifier
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.mnist.measures import measured, sample_scores
 from ganzoo.experiments.runs import Game, Trained
 
@@ -108,8 +108,7 @@ def p_stacked(lab: Lab) -> None:
     """Counts the modes of stacked MNIST, 1,000 of them, that games made against mode collapse reach."""
     names = lab.choose(smoke=("dcgan, D at 1/4",), short=None)
     runs = lab.train(games(lab, names), partly=True)
-    if not any(runs.values()):
-        raise NotEnough("no run has come to its end")
+    require_any(runs)
     digit = classifier_for("mnist", (28, 28, 1), lab.data_dir)
     measure = sample_scores(StackedClassifier(digit), lab.choose(smoke=100, short=SAMPLES))
     moments, rows, first = [], [], {}

@@ -4,7 +4,7 @@ import numpy as np
 
 from ganzoo.data import Density, load
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.runs import Trained
 from ganzoo.experiments.toys.games import SAMPLES, zoo
 
@@ -63,12 +63,12 @@ def p_zoo(lab: Lab) -> None:
     modes: dict[str, float] = {}
     for dataset in DATASETS:
         density, rows, points = load(dataset), [], {}
-        for name, runs in lab.train(zoo(dataset, rounds, names), partly=True).items():
-            rows += [{"variant": name, **row_of(trained)} for trained in runs]
+        trained = lab.train(zoo(dataset, rounds, names), partly=True)
+        require_any(trained)
+        for name, runs in trained.items():
+            rows += [{"variant": name, **row_of(each)} for each in runs]
             if runs and runs[0].steps:
                 points[name] = runs[0].restored().generate(SAMPLES, seed=1)
-        if not rows:
-            raise NotEnough(f"no run on {dataset} has come to its end")
         table = sorted(summary(rows), key=lambda row: (np.isnan(row["reverse_kl"]), row["reverse_kl"]))
         lab.table(
             f"{dataset}_runs",
