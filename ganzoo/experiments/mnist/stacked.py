@@ -48,7 +48,7 @@ def games(lab: Lab, names: Sequence[str] | None) -> dict[str, Game]:
         f"train.checkpoint_steps={max(1, rounds // SNAPSHOTS)}", f"train.keep_checkpoints={SNAPSHOTS}",
         "train.watch_steps=0", "train.evaluate_steps=0", "train.deterministic=false",
     )  # fmt: skip
-    small = ("data.split=train[:256]",) if lab.budget == "smoke" else ()
+    small = lab.choose(smoke=("data.split=train[:256]",), short=("train.precision=mixed_bfloat16",), full=())
     found = {}
     for name in names or (*SHARES, *CURES, "dual_d_selu"):
         variant = name.partition(",")[0]
@@ -81,7 +81,7 @@ def summary(rows: Sequence[dict]) -> list[dict]:
     hours=(0.02, 2.6, 100.0),
     seeds=3,
     differs="dual_d_selu without residual blocks",
-    scaled="8,000 rounds for 50,000; 16 filters in the first layer for 64",
+    scaled="8,000 rounds for 50,000; 16 filters in the first layer for 64; networks in bfloat16",
     claims={
         "packing": Claim(
             "Lin et al. 2018, section 4.2, on stacked MNIST",
