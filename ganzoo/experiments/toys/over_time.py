@@ -12,6 +12,7 @@ from ganzoo.experiments.toys.games import SAMPLES, SNAPSHOTS, spread, zoo, zoo_g
 
 # Beside the zoo's own games, the plain one and unrolled ones at the rate of the paper, a tenth of the zoo's.
 UNROLLED = {"unrolled, 0 steps": 0, "unrolled, 5 steps": 5, "unrolled, 10 steps": 10}
+BLOCKS = 3  # of rows, side by side
 PAPERS_RATE = 'optimizer={name = "adam", learning_rate = 1e-4, beta_1 = 0.5, beta_2 = 0.999}'
 
 
@@ -90,17 +91,28 @@ def favourite(points: np.ndarray, density: Density) -> int:
 
 
 def draw(lab: Lab, density: Density, snapshots: dict[str, dict[int, np.ndarray]]) -> None:
-    """Draws a row a game, a column a moment."""
+    """Draws a row a game, those that are judged first, a column a moment; rows go on in the next block."""
+    names = sorted(snapshots, key=lambda name: name not in UNROLLED)
     columns = max(len(moments) for moments in snapshots.values())
-    with lab.figure("density", 1.2 * columns + 1.2, 1.2 * len(snapshots)) as figure:
-        panels = figure.subplots(len(snapshots), columns, squeeze=False)
-        for row, (name, moments) in zip(panels, snapshots.items(), strict=True):
-            for panel in row:
-                panel.set(xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
-            for panel, (step, points) in zip(row, moments.items(), strict=False):
-                panel.hist2d(*points.T, bins=60, range=[[-3, 3], [-3, 3]], cmap="magma", rasterized=True)
-                panel.plot(*density.modes.T, "w.", ms=1)
-                panel.set_title(f"round {step}", fontsize=6, pad=2)
-            row[0].set_ylabel(
-                name.replace(", ", ",\n").replace("_", "\n"), fontsize=5, rotation=0, ha="right", va="center"
-            )
+    rows = -(-len(names) // BLOCKS)
+    with lab.figure("density", BLOCKS * (0.8 * columns + 0.9), 0.9 * rows + 0.3) as figure:
+        for number, block in enumerate(figure.subfigures(1, BLOCKS, squeeze=False)[0]):
+            own = names[number * rows : (number + 1) * rows]
+            titles: list[int] = []
+            for panels, name in zip(block.subplots(rows, columns, squeeze=False), own, strict=False):
+                draw_moments(panels, name, density, snapshots[name], titled=titles != list(snapshots[name]))
+                titles = list(snapshots[name])
+            for panel in block.axes:
+                panel.set_visible(panel.has_data())
+
+
+def draw_moments(panels, name: str, density: Density, moments: dict[int, np.ndarray], titled: bool) -> None:
+    """Draws where the samples of a game are, a panel a moment."""
+    for panel, (step, points) in zip(panels, moments.items(), strict=False):
+        panel.hist2d(*points.T, bins=60, range=[[-3, 3], [-3, 3]], cmap="magma", rasterized=True)
+        panel.plot(*density.modes.T, "w.", ms=1)
+        panel.set(xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+        if titled:
+            panel.set_title(f"round {step:,}", fontsize=6, pad=2)
+    label = name.replace(", ", ",\n").replace("_", "\n")
+    panels[0].set_ylabel(label, fontsize=6, rotation=0, ha="right", va="center")
