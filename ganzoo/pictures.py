@@ -139,6 +139,7 @@ def figure(*paths: str | os.PathLike, width: float = 7.0, height: float = 5.0) -
     drawing = Figure(figsize=(width, height), layout="constrained")
     try:
         yield drawing
+        drawing.draw_without_rendering()  # the layout makes room for a label only where it was at the last drawing
         # The same drawing is the same bytes: no date, no random names of an SVG's parts.
         with matplotlib.rc_context({"svg.hashsalt": "ganzoo"}):
             for path in paths:

@@ -107,6 +107,15 @@ def test_a_writer_that_fails_leaves_the_old_file_alone(tmp_path, broken_writer, 
     assert path.read_bytes() == b"the old one"
 
 
+def test_a_figure_has_room_for_its_labels(tmp_path):
+    with pictures.figure(tmp_path / "a.png", width=7.0, height=5.1) as figure:
+        for panel in figure.subplots(7, 1):
+            panel.imshow(np.zeros((28, 280)))
+            panel.set(xticks=[], yticks=[])
+            panel.set_ylabel("10,000", rotation=0, ha="right", va="center", fontsize=8)
+    assert (opened(tmp_path / "a.png")[:, 0] == 255).all()
+
+
 def test_a_file_appears_only_when_it_is_whole(tmp_path, monkeypatch):
     path, save = tmp_path / "a.png", Image.Image.save
     present = []
