@@ -27,7 +27,8 @@ NOT_HERE = """
 ## Data sets that were not run
 
 CIFAR-100 (Zhang et al. 2018, supplement) has the recipe `dual_d_selu_cifar100`, CelebA (Kodali et al. 2018, figures 7
-and 10) `dragan_celeba`: TensorFlow Datasets downloads both, and nothing was measured with them.
+and 10) `dragan_celeba`: TensorFlow Datasets downloads both, and nothing was measured with them. Of the methods that
+Padala & Gujar 2018 survey those of `z-table1`, `k-fig5` and `k-fdiv5` alone are run on CIFAR-10: `p-zoo` has points.
 """
 
 

@@ -8,6 +8,7 @@ from ganzoo.data.pixels import pixels
 from ganzoo.evaluation.classifier_cache import classifier_for
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.papers import DRAGAN
 from ganzoo.experiments.runs import Game
 from ganzoo.noise import slerp
 
@@ -46,7 +47,8 @@ def ends_of(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "k-walk",
     hours=(0.02, 0.5, 5.0),
     needs=("mnist",),
-    differs="CelebA, the paper's second data set, is not run",
+    differs="CelebA, the paper's second data set, is not run; optimizer, batch and widths are ours, the paper has "
+    f"none; D has no batch norm; {DRAGAN}",
     scaled="3,000 rounds, widths of 16",
     claims={
         "smooth": Claim(
@@ -57,7 +59,7 @@ def ends_of(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             "figure",
         ),
         "digits": Claim(
-            "Kodali et al. 2018, section 5.1, citing Radford et al. 2016",
+            "our check beside Kodali et al. 2018, section 5.1, for signs of memory (Radford et al. 2015)",
             "The generator has learned what lies between, and does not blend what it remembers.",
             "in the middle third of the walks the classifier's mean largest probability is above that in the middle of "
             "a cross-fade of the same ends, on both roads",

@@ -7,6 +7,7 @@ from ganzoo.experiments.bogonet.games import described
 from ganzoo.experiments.bogonet.play import Played, Setting, play
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment, experiment
 from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.papers import DRAGAN
 
 VANILLA = "non_saturating"
 PAPERS = (VANILLA, "dragan", "wgan_gp")
@@ -60,6 +61,9 @@ def judge(lab: Lab, played: Played, claim: str, second: str, measures: Sequence[
 @experiment(
     "k-bogonet",
     hours=(0.01, 1.7, 150.0),
+    differs="the paper names families and odds: ranges (one width for all layers of a network), rounds, batch, "
+    "optimizer and the number of evaluations are ours; critics of WGAN-GP have no batch norm where it is drawn, "
+    f"DRAGAN's discriminators do; judges get these games, not another set; {DRAGAN}",
     scaled="30 games for 100, of digits 16x16 for CIFAR-10; drawn widths by 8, one strided layer less; 1,000 rounds, "
     "20 evaluations of 500 samples by the digits' classifier for 100 by Inception; learning rate 5e-4 for 1e-4",
     claims={

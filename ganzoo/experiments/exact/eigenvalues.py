@@ -77,15 +77,15 @@ def turning(values: np.ndarray) -> float:
     seeds=3,
     claims={
         "turning": Claim(
-            "Padala & Gujar 2018 on Mescheder et al. 2017",
+            "Mescheder et al. 2017; the first half in Padala & Gujar 2018, section 3.2",
             "The game's Jacobian has eigenvalues with large imaginary parts; the consensus term removes them.",
             RULE + "the largest |Im| / |Re| with the term is under a tenth of that without, on every seed",
             "figure",
         ),
         "sides": Claim(
-            "Padala & Gujar 2018 on Mescheder et al. 2017",
+            "Mescheder et al. 2017",
             "The term moves eigenvalues to the side that converges.",
-            RULE + "the share of eigenvalues with a negative real part is larger with the term, on every seed",
+            RULE + "at least 90 % of them have a negative real part with the term, fewer without, on every seed",
             "figure",
         ),
     },
@@ -117,7 +117,7 @@ def p_conopt_eigs(lab: Lab) -> None:
     lab.judge("turning", max(less) < 0.1 if told else None, f"times {', '.join(f'{each:.2g}' for each in less)}")
     sides = [(before["negative"], after["negative"]) for before, after in pairs]
     found = "; ".join(f"{100 * a:.0f} % to {100 * b:.0f} %" for a, b in sides)
-    lab.judge("sides", all(b > a for a, b in sides) if told else None, found)
+    lab.judge("sides", all(b >= 0.9 > a for a, b in sides) if told else None, found)
     with lab.figure("spectra", 8.0, 3.5) as figure:
         for panel, weight in zip(figure.subplots(1, 2), (0.0, WEIGHT), strict=True):
             values = spectra[lab.seeds[0], weight]

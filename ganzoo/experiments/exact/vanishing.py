@@ -105,6 +105,8 @@ def a_noisy_gradient(lab: Lab) -> None:
     "z-selu",
     hours=(0.005, 0.02, 0.02),
     seeds=5,
+    differs="one dense discriminator; the generator is held, and with it both supports apart, where the paper argues "
+    "that SELU would make them overlap: what is asked is whether SELU alone keeps a gradient alive",
     claims={
         "alive": Claim(
             "Zhang et al. 2018, sections 1 and 2.1",

@@ -24,7 +24,6 @@ NETWORK = '{{architecture = "strided", width = {}, depth = 2, normalized = false
 COMMON = {
     "seeds": 3,
     "needs": ("mnist",),
-    "differs": "two layers of stride 2 without batch norm, for the paper's DCGAN",
     "scaled": "16 and 32 filters for 64 and 128",
 }
 
@@ -106,6 +105,7 @@ def size_and_spread(gradients: np.ndarray) -> dict[str, float]:
     "a-frozen-g",
     hours=(0.01, 0.35, 3.0),
     **COMMON,
+    differs="MNIST; two layers of stride 2 without batch norm, for a DCGAN",
     claims={
         "saturates": Claim(
             "Article; Arjovsky & Bottou 2017, figure 2",
@@ -192,6 +192,7 @@ def variety(gan: GAN, count: int) -> dict[str, float]:
     "a-frozen-d",
     hours=(0.01, 0.3, 3.0),
     **COMMON,
+    differs="the article argues without networks: two layers of stride 2 without batch norm, on MNIST",
     claims={
         "one_point": Claim(
             "Article, on mode collapse",

@@ -21,16 +21,16 @@ FALL = 0.8  # times the median before: a score below that falls
     "k-fig1",
     claims={
         "spikes": Claim(
-            "Kodali et al. 2018, figure 1",
-            "When the plain game collapses, the discriminator's gradient around real points is sharp.",
+            "Kodali et al. 2018, section 2.4, figure 1",
+            "When the plain game collapses, the discriminator's gradient around real points often is sharp.",
             f"a fall is a score below {FALL} times the median of the {BEFORE} before it; median over the falls of all "
             "seeds: the logit's squared norm is at least 1.5 times the median of those before it; not told below 3 "
             "falls",
             "figure",
         ),
         "together": Claim(
-            "Kodali et al. 2018, figure 1",
-            "The norm and the score change together.",
+            "Kodali et al. 2018, figure 1: the norm changes with collapses; the sign is our reading",
+            "The norm rises where the score falls.",
             f"Spearman's correlation of score and the logit's squared norm, each over the median of the {BEFORE} "
             "before it, mean of seeds: at most -0.3",
             "figure",

@@ -87,7 +87,7 @@ def summary(rows: Sequence[dict]) -> list[dict]:
             "Lin et al. 2018, section 4.2, on stacked MNIST",
             "Packs of two reach more modes than the DCGAN that they pack, and nearer to evenly.",
             "mean of seeds: pacgan reaches more modes than dcgan, or both all 1,000, at a lower reverse KL",
-            "protocol only",
+            "1,000 modes, KL 0.06, over 99, KL 3.40",
         ),
         "cures": Claim(
             "the papers of unrolled GANs, D2GAN, MDGAN, EBGAN and PacGAN; Padala & Gujar 2018",
@@ -96,11 +96,10 @@ def summary(rows: Sequence[dict]) -> list[dict]:
             "none",
         ),
         "share": Claim(
-            "Metz et al. 2017, section 3.3.1, on stacked MNIST",
-            "The smaller the discriminator is beside the generator, the fewer modes are reached.",
-            "mean of seeds: modes at a width of 1/4 are fewer than at 1/2, and those fewer than at equal widths, or "
-            "both are all 1,000",
-            "protocol only",
+            "Metz et al. 2016, section 3.3.1, on stacked MNIST",
+            "With a discriminator of 1/4 of the generator's size fewer modes are reached than with one of 1/2.",
+            "mean of seeds: modes at a width of 1/4 are fewer than at 1/2, or both are all 1,000",
+            "30.6 ± 20.7 and 628",
         ),
     },
 )
@@ -150,7 +149,7 @@ def judge(lab: Lab, means: dict[str, dict]) -> None:
     equal, half, quarter = values("modes", *SHARES)
     known = told and np.isfinite([equal, half, quarter]).all()
     found = f"equal: {equal:.0f}, 1/2: {half:.0f}, 1/4: {quarter:.0f} modes"
-    lab.judge("share", at_least_more(quarter, half) and at_least_more(half, equal) if known else None,
+    lab.judge("share", at_least_more(quarter, half) if known else None,
               found if known else "")  # fmt: skip
 
 

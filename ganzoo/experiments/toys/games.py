@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from ganzoo.data import Density
 from ganzoo.experiments.runs import Game
 from ganzoo.registry import list_models
 
@@ -46,8 +43,3 @@ def zoo_game(variant: str, dataset: str, rounds: int) -> Game:
 def zoo(dataset: str, rounds: int, names: Sequence[str] | None = None) -> dict[str, Game]:
     """Returns the games of all variants, or of some, by name."""
     return {name: zoo_game(name, dataset, rounds) for name in names or list_models()}
-
-
-def spread(points: np.ndarray, density: Density) -> float:
-    """Returns the standard deviation of points [N, D] over that of the modes, mean of the coordinates."""
-    return float(points.std(axis=0).mean() / density.modes.std(axis=0).mean())

@@ -1,0 +1,6 @@
+"""What all experiments on one paper's method say of how it is played."""
+
+DRAGAN = (
+    "DRAGAN's penalty is on the logit, with the uniform noise of the authors' notebook, for equation 1's on the "
+    "probability, with Gaussian noise; the vanilla game is the non-saturating one"
+)
