@@ -112,10 +112,11 @@ def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, floa
         for position, method in enumerate(published):
             own = [row for row in rows if row["method"] == method]
             found.plot([row["best"] for row in own], [position] * len(own), "|", color="0.6", ms=12)
-            colours = ["C3" if row["collapsed"] else "C0" for row in own]
-            found.scatter([row["last"] for row in own], [position] * len(own), c=colours, s=18, zorder=3)
+            for collapsed, look in ((False, "C0o"), (True, "C3X")):
+                last = [row["last"] for row in own if row["collapsed"] == collapsed]
+                found.plot(last, [position] * len(last), look, ms=5, zorder=3)
         label = metrics(lab)[0].replace("_", " ")
-        found.set(title="found: last (point), best (bar)", xlabel=f"{label}; red: collapsed")
+        found.set(title="found: last (point), best (bar)", xlabel=f"{label}; red cross: collapsed")
         found.set_yticks(range(len(published)), list(published))
         found.set_ylim(len(published) - 0.5, -0.5)  # the first on top, no mark at the edge
         for panel in panels:
