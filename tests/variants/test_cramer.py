@@ -105,29 +105,28 @@ def test_a_norm_of_0_has_a_finite_gradient():
 # The penalty.
 
 
-def f(points: np.ndarray, factor: float, fixed: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(factor * points - fixed, axis=1) - np.linalg.norm(factor * points, axis=1)
+def f(points: np.ndarray, factor: float, second: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(factor * (points - second), axis=1) - np.linalg.norm(factor * points, axis=1)
 
 
-def expected_penalty(points: np.ndarray, factor: float, fixed: np.ndarray, h: float = 1e-5) -> float:
-    """E (||grad f|| - 1)^2, by finite differences, in float64."""
+def expected_penalty(points: np.ndarray, factor: float, second: np.ndarray, h: float = 1e-5) -> float:
+    """E (||grad f|| - 1)^2 of features factor * x, by finite differences, in float64."""
     steps = h * np.eye(points.shape[1])
-    slopes = [(f(points + step, factor, fixed) - f(points - step, factor, fixed)) / (2 * h) for step in steps]
+    slopes = [(f(points + step, factor, second) - f(points - step, factor, second)) / (2 * h) for step in steps]
     return float(np.mean((np.linalg.norm(slopes, axis=0) - 1) ** 2))
 
 
-def test_the_penalty_is_one_of_the_witness_with_the_second_fake_held_fixed():
+def test_the_penalty_is_one_of_the_witness_with_all_features_those_of_the_weights():
     real, fake, second = (normal(6, 2, seed=seed) for seed in (1, 2, 3))
     factor = tf.Variable(1.3)
     game = Stub(lambda x: factor * x, second, penalty_weight=0.5)
     with tf.GradientTape() as tape:
         penalty = game.discriminator_terms(tf.constant(real), tf.constant(fake), noise())["penalty"]
-    points = game.points[-1].astype(np.float64)
+    points, second = game.points[-1].astype(np.float64), second.astype(np.float64)
     fractions = (points - real) / (fake - real)
     np.testing.assert_allclose(fractions[:, 0], fractions[:, 1], rtol=1e-3)
-    fixed = 1.3 * second.astype(np.float64)
-    np.testing.assert_allclose(penalty, 0.5 * expected_penalty(points, 1.3, fixed), rtol=1e-3)
-    higher, lower = (expected_penalty(points, 1.3 + step, fixed) for step in (1e-3, -1e-3))
+    np.testing.assert_allclose(penalty, 0.5 * expected_penalty(points, 1.3, second), rtol=1e-3)
+    higher, lower = (expected_penalty(points, 1.3 + step, second) for step in (1e-3, -1e-3))
     np.testing.assert_allclose(tape.gradient(penalty, factor), 0.5 * (higher - lower) / 2e-3, rtol=1e-2)
 
 
