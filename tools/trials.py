@@ -30,7 +30,8 @@ ones 128 wide on points) and batches of 32 (64 on points), for which that optimi
 
 Ring: modes with a sample within 3 standard deviations; share of samples within 3 of some mode; reverse KL of the
 histogram of modes, in nats. Digits: classifier score over that of held-out digits; FID by the
-classifier's features; classes, of ten, that get 1 % of the samples. 2,000 samples.
+classifier's features; classes, of ten, that get 1 % of the samples. 2,000 samples. (All scores but `cramer`'s are by a
+classifier that was trained where a trial ran, before one was shipped; such weights differ a little between machines.)
 """
 RING = ("modes_covered", "high_quality_share", "reverse_kl")
 DIGITS = ("classifier_score_ratio", "fid", "classes")
@@ -65,12 +66,12 @@ def digits(name: str) -> dict:
     return result | scored(gan, "digits", DIGITS, metrics=["classifier_score", "fid", "modes"])
 
 
-def scored(gan: ganzoo.GAN, dataset: str, metrics: tuple[str, ...], **options) -> dict[str, float]:
-    """Returns scores of `SAMPLES` samples by name; `classes` is how many classes get 1 % of them."""
+def scored(gan: ganzoo.GAN, dataset: str, names: tuple[str, ...], **options) -> dict[str, float]:
+    """Returns the named scores of `SAMPLES` samples; `classes` is how many classes get 1 % of them."""
     record = ganzoo.evaluate(gan, dataset, samples=SAMPLES, **options)
     values = {score.metric.partition("/")[0]: score.value for score in record.scores}
     values["classes"] = sum(value >= 0.01 for metric, value in values.items() if metric.startswith("class_share"))
-    return {metric: round(float(values[metric]), 4) for metric in metrics}
+    return {name: round(float(values[name]), 4) for name in names}
 
 
 def page(results: dict) -> str:
