@@ -115,6 +115,16 @@ def skips_alone(model: keras.Model) -> list:
     return [layer.kernel for layer in of_kind(model, layers.Conv2D) if layer.kernel_size == (3, 3)]
 
 
+@pytest.mark.parametrize("spec", [{"architecture": "strided"}, {"architecture": "dcgan", "normalized": False}])
+def test_transposed_convolutions_start_by_their_true_fan_in(spec):
+    found = of_kind(network("generator", spec, (32, 32, 3), 128, 0), layers.Conv2DTranspose)
+    assert len(found) == (3 if spec["architecture"] == "strided" else 4)
+    for layer in found:
+        size, _, _, channels = layer.kernel.shape
+        variance = 2 * layer.strides[0] ** 2 / (size**2 * channels)  # He: a pixel is a sum over so many weights
+        np.testing.assert_allclose(layer.kernel.numpy().var(), variance, rtol=0.1)
+
+
 def test_skips_of_the_residual_generator_repeat_each_place_eight_times_a_side():
     model = generator((16, 16, 1), architecture="resnet", width=1, normalized=False)
     skips_alone(model)[-1].assign(np.outer([0, 1, 0], [0, 1, 0])[..., None, None])

@@ -48,7 +48,8 @@ class MDGAN(GAN):
         128, the scale of the distance and z ~ N(0, I), which an encoder with a linear output can reach, are our
         choice. The paper's second form, MDGAN, with a manifold step and a diffusion step that have a discriminator
         each, is left out. The encoder has the discriminator's layers and steps with it. The running statistics of
-        the generator's batch norm, by which it samples, see codes of both kinds.
+        the generator's batch norm, by which it samples, see codes of both kinds. With `instance_noise` what is rebuilt
+        are the noisy data.
 
     Elsewhere: a popular port has the printed sign, the error summed over pixels, and 0.01 for both weights.
     """

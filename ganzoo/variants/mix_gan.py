@@ -57,7 +57,8 @@ class MixGAN(GAN):
         that; this is the unconditional game, between DCGANs of half the width. Its generators minimise the
         saturating loss (`objective="minimax"`) and step 1 to 7 times as D's loss says, D is skipped where its loss
         is low: here the loss does not saturate and both step once. Latents are N(0, I). A discriminator sees the
-        fakes of all generators in one batch, which with batch norm share its statistics.
+        fakes of all generators in one batch, which with batch norm share its statistics. Beside its entropy term the
+        released D has half of each loss, here the whole.
     """
 
     entropy_weight: NonNegativeFloat = 0.1
