@@ -47,7 +47,8 @@ class Consensus(GAN):
 
     Deviation: an optimizer for each player: RMSprop is elementwise, so two with the same settings are the paper's one
         (not so with `global_clipnorm`). The networks are the seven-layer ones of the other recipes. Keras'
-        mean square of RMSprop starts at 0, TensorFlow 1's at 1: here the first hundred steps are longer.
+        mean square of RMSprop starts at 0, TensorFlow 1's at 1: here the first hundred steps are longer. Without norm
+        weights are He uniform: gradients are larger at first, and the consensus term outweighs the game for longer.
     """
 
     consensus_weight: NonNegativeFloat = 10.0
