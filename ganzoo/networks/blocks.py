@@ -29,16 +29,24 @@ class Layers:
         seed: of the initial weights.
         spectral: spectrally normalise every convolution and dense layer.
         synchronized: batch norm takes the statistics of the batch of all replicas, not of each replica's own.
+        true_fan_in: of transposed convolutions, see `transposed`; False: by Keras' count.
         **options: of the initializer.
     """
 
     def __init__(
-        self, initializer: str, seed: int, spectral: bool = False, synchronized: bool = False, **options: float
+        self,
+        initializer: str,
+        seed: int,
+        spectral: bool = False,
+        synchronized: bool = False,
+        true_fan_in: bool = True,
+        **options: float,
     ):
         self.initializer = initializer
         self.seed = seed
         self.spectral = spectral
         self.synchronized = synchronized
+        self.true_fan_in = true_fan_in
         self.options = options
         self.count = 0
 
@@ -56,7 +64,8 @@ class Layers:
         kernel = INITIALIZERS[self.initializer](seed=self.weight_seed(), **self.options)
         layer = SPECTRAL[layer] if self.spectral else layer
         made = self(layer, *args, **{"kernel_initializer": kernel, **kwargs})
-        if isinstance(made, layers.Conv2DTranspose) and isinstance(kernel, keras.initializers.VarianceScaling):
+        by_fan_in = isinstance(kernel, keras.initializers.VarianceScaling)
+        if self.true_fan_in and by_fan_in and isinstance(made, layers.Conv2DTranspose):
             made.kernel_initializer = transposed(kernel, made.strides)
         return made
 
