@@ -56,6 +56,13 @@ def test_an_experiment_leaves_what_it_says(id, tmp_path):
 
 
 @pytest.mark.parametrize("id", IDS)
+def test_what_an_experiment_says_has_no_placeholder_left(id):
+    each = experiments.named(id)
+    claims = [text for claim in each.claims.values() for text in (claim.source, claim.says, claim.rule)]
+    assert not [text for text in (each.title, each.differs, each.scaled, *claims) if "{" in text]
+
+
+@pytest.mark.parametrize("id", IDS)
 def test_claims_say_what_will_be_judged(id):
     experiment = experiments.named(id)
     assert experiment.claims

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ganzoo import config, experiments
+from ganzoo.data import load
 from ganzoo.experiments.lab import VERDICTS, Lab
-from ganzoo.experiments.toys import games, zoo
+from ganzoo.experiments.toys import games, over_time, zoo
 
 
 def test_every_variant_is_built_for_points():
@@ -27,3 +28,9 @@ def test_who_covers_more_modes_than_the_plain_game(tmp_path, plain, verdict):
     lab = Lab(experiments.named("p-zoo"), tmp_path, tmp_path, budget="short", say=lambda line: None)
     zoo.judge(lab, {"non_saturating": plain, **dict(zip(zoo.CURES, (33.0, 32.0, 30.0, 30.0, 10.0, 10.0), strict=True))})
     assert lab.verdicts["covers"]["verdict"] == verdict
+
+
+def test_the_shares_of_the_modes_nearest_to_points():
+    density = load("ring8")
+    points = 1.2 * density.modes[[3, 3, 3, 1, 1]]
+    assert over_time.shares(points, density) == {"mode": 3, "most": 0.6, "least": 0.0}

@@ -105,16 +105,6 @@ def test_signals_pass_dcgans_networks_without_norm(width, options):
     assert 0.02 < scores.std() < 10
 
 
-# Residual blocks.
-
-
-def skips_alone(model: keras.Model) -> list:
-    """Sets 1x1 kernels to 1 and all others to 0; returns the kernels of 3x3 convolutions, in order."""
-    for layer in of_kind(model, layers.Conv2D):
-        layer.kernel.assign(np.full(layer.kernel.shape, float(layer.kernel_size == (1, 1))))
-    return [layer.kernel for layer in of_kind(model, layers.Conv2D) if layer.kernel_size == (3, 3)]
-
-
 @pytest.mark.parametrize("spec", [{"architecture": "strided"}, {"architecture": "dcgan", "normalized": False}])
 def test_transposed_convolutions_start_by_their_true_fan_in(spec):
     found = of_kind(network("generator", spec, (32, 32, 3), 128, 0), layers.Conv2DTranspose)
@@ -123,6 +113,16 @@ def test_transposed_convolutions_start_by_their_true_fan_in(spec):
         size, _, _, channels = layer.kernel.shape
         variance = 2 * layer.strides[0] ** 2 / (size**2 * channels)  # He: a pixel is a sum over so many weights
         np.testing.assert_allclose(layer.kernel.numpy().var(), variance, rtol=0.1)
+
+
+# Residual blocks.
+
+
+def skips_alone(model: keras.Model) -> list:
+    """Sets 1x1 kernels to 1 and all others to 0; returns the kernels of 3x3 convolutions, in order."""
+    for layer in of_kind(model, layers.Conv2D):
+        layer.kernel.assign(np.full(layer.kernel.shape, float(layer.kernel_size == (1, 1))))
+    return [layer.kernel for layer in of_kind(model, layers.Conv2D) if layer.kernel_size == (3, 3)]
 
 
 def test_skips_of_the_residual_generator_repeat_each_place_eight_times_a_side():

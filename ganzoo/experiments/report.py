@@ -16,7 +16,8 @@ HEADER = """# Results
 
 What the papers claim and what was found when their experiments were run again by this package; made by
 `tools/results.py` from the records in `results/`. A verdict follows from the rule beside it, which is in the code of
-the experiment and was there before the run; CHANGELOG.md names those that were changed after a first one.
+the experiment and was there before the run; CHANGELOG.md names those that were changed after a first one, and the
+results that are of before a change of games or initial weights.
 **not tested at this scale**: the budget cannot tell, or seeds or runs are lacking; **left to the reader**: a picture.
 CIFAR-10 was a JPEG-compressed copy.
 

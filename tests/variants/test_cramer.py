@@ -116,7 +116,7 @@ def expected_penalty(points: np.ndarray, factor: float, second: np.ndarray, h: f
     return float(np.mean((np.linalg.norm(slopes, axis=0) - 1) ** 2))
 
 
-def test_the_penalty_is_one_of_the_witness_with_all_features_those_of_the_weights():
+def test_the_penalty_is_one_of_the_witness_and_moves_all_features():
     real, fake, second = (normal(6, 2, seed=seed) for seed in (1, 2, 3))
     factor = tf.Variable(1.3)
     game = Stub(lambda x: factor * x, second, penalty_weight=0.5)

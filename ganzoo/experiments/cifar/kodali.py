@@ -39,7 +39,7 @@ LATE = "by the mean of a run's last three scores, mean of seeds"
 # (dragan, vanilla) points of five that the paper gives to their curves on each network.
 HARD = {"A": (5.0, 0.0), "B": (3.5, 1.5), "C": (2.25, 2.75), "D": (2.0, 3.0)}
 DIVERGENCES = ("forward_kl", "reverse_kl", "pearson", "squared_hellinger", "total_variation")
-SLOW = "not told if no run at all has ever had half of the classes: the rounds may be too few"
+UNTOLD = "not told if no run at all has ever had half of the classes: the rounds may be too few"
 PENALTY = ("gan.penalty=author_noise", "gan.penalty_weight=10.0")
 
 
@@ -192,11 +192,12 @@ def draw_curves(lab: Lab, runs: dict[str, list[Trained]]) -> None:
     claims={
         "plain": Claim(
             "Kodali et al. 2018, section 3.3", "On a hard network all five divergences fail without the penalty.",
-            f"more than half of the runs without it collapsed, for each of the five ({COLLAPSED}); {SLOW}", "figure 15",
+            f"more than half of the runs without it collapsed, for each of the five ({COLLAPSED}); {UNTOLD}",
+            "figure 15",
         ),
         "dragan": Claim(
             "Kodali et al. 2018, section 3.3", "With the penalty all but total variation are stable.",
-            f"no run with it collapsed but for total variation's, of which more than half did; {SLOW}", "figure 15",
+            f"no run with it collapsed but for total variation's, of which more than half did; {UNTOLD}", "figure 15",
         ),
     },
 )  # fmt: skip

@@ -44,7 +44,7 @@ def contrast(form: str, weight: float, seed: int, steps: int) -> dict:
             "Kodali et al. 2018, section 2.4",
             "Over-penalised, the plain form makes D give real points and noise around them the same probability.",
             f"ring of 8 against fakes of N(0, 2^2), x + noise {REACH:g} beside x: at weight {HEAVY:g} the contrast "
-            "D(x) - D(x + noise) is under {100 * SAME:g} % of what it is without a penalty, mean of seeds",
+            f"D(x) - D(x + noise) is under {100 * SAME:g} % of what it is without a penalty, mean of seeds",
             "remark",
         ),
         "one_sided": Claim(
