@@ -119,3 +119,80 @@ def test_walks_lead_from_a_digit_to_another_one():
     assert (digits[starts] != digits[ends]).all()
     starts, ends = walks.ends_of(np.zeros(20, int))
     assert len({*starts, *ends}) == 2 * walks.WALKS
+
+
+def verdicts(monkeypatch, tmp_path, name, row):
+    """Returns what is judged of runs that have these rows: method -> what differs from one that ended well."""
+    lab = Lab(experiments.named(name), tmp_path, tmp_path, budget="short", say=lambda line: None)
+    well = {"seed": 0, "best": 4.0, "last": 4.0, "late": 4.0, "collapsed": False, "learned": True}
+
+    def played(lab, games):
+        return {method: [] for method in games}, [{"method": method, **well, **row(method)} for method in games]
+
+    monkeypatch.setattr(kodali, "played", played)
+    lab.experiment.run(lab)
+    return {claim: found["verdict"] for claim, found in lab.verdicts.items()}
+
+
+CONFIRMED, NOT, UNTOLD = "confirmed", "not confirmed", "not tested at this scale"
+
+
+@pytest.mark.parametrize(
+    ("scores", "above", "vanilla"),
+    [
+        ((3.0, 5.0, 6.0, 6.3, 7.0, 7.1), CONFIRMED, CONFIRMED),
+        ((3.0, 6.1, 6.0, 6.3, 7.0, 7.1), NOT, CONFIRMED),  # WGAN-GP above, at equal steps of G
+        ((3.0, 5.0, 6.0, 6.3, 7.0, 6.9), CONFIRMED, NOT),  # the vanilla game below, at equal steps of D
+        ((3.0, 5.0, 6.0, 6.7, 7.0, 7.1), CONFIRMED, NOT),  # above by more than slightly
+        ((3.0, 5.0, 6.0, 6.3, 7.0, np.nan), UNTOLD, UNTOLD),
+    ],
+)
+def test_rule_of_figure_5(monkeypatch, tmp_path, scores, above, vanilla):
+    games = kodali.five(Lab(experiments.named("k-fig5"), tmp_path, tmp_path, budget="short"))
+    late = dict(zip(games, scores, strict=True))
+    found = verdicts(monkeypatch, tmp_path, "k-fig5", lambda method: {"late": late[method]})
+    assert found == {"above": above, "vanilla": vanilla}
+
+
+@pytest.mark.parametrize(
+    ("change", "stable"),
+    [
+        (lambda method: {}, CONFIRMED),
+        (lambda method: {"collapsed": method == "D dragan" or "vanilla" in method}, NOT),
+        (lambda method: {"collapsed": "vanilla" in method and "B" not in method}, NOT),  # vanilla holds on one
+        (lambda method: {"learned": "C" not in method}, UNTOLD),  # there neither has had half of the classes
+        (lambda method: {"learned": method != "C vanilla"}, CONFIRMED),
+    ],
+)
+def test_rule_of_the_hard_networks(monkeypatch, tmp_path, change, stable):
+    def row(method):
+        return {"collapsed": "vanilla" in method, **change(method)}
+
+    assert verdicts(monkeypatch, tmp_path, "k-hard4", row)["stable"] == stable
+
+
+@pytest.mark.parametrize(("wrong", "points"), [(None, CONFIRMED), ("A", NOT), ("D", NOT)])
+def test_points_want_every_network_as_by_eye(monkeypatch, tmp_path, wrong, points):
+    def row(method):
+        letter, name = method.split()
+        ours = (letter in "AB") != (letter == wrong)
+        return {"late": 4.0 + ((name == "dragan") == ours)}
+
+    assert verdicts(monkeypatch, tmp_path, "k-hard4", row)["points"] == points
+
+
+@pytest.mark.parametrize(
+    ("change", "plain", "dragan"),
+    [
+        (lambda d, kind: {}, CONFIRMED, CONFIRMED),
+        (lambda d, kind: {"collapsed": kind == "plain" and d != "pearson"}, NOT, NOT),  # total variation holds with it
+        (lambda d, kind: {"collapsed": True}, CONFIRMED, NOT),
+        (lambda d, kind: {"learned": False}, UNTOLD, UNTOLD),
+    ],
+)
+def test_rule_of_the_five_divergences(monkeypatch, tmp_path, change, plain, dragan):
+    def row(method):
+        divergence, kind = method.split(", ")
+        return {"collapsed": kind == "plain" or divergence == "total_variation", **change(divergence, kind)}
+
+    assert verdicts(monkeypatch, tmp_path, "k-fdiv5", row) == {"plain": plain, "dragan": dragan}

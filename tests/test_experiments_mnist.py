@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo import config
+from ganzoo import config, experiments
+from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.mnist import frozen, measures, one_layer, sharpness, stacked
 from ganzoo.experiments.runs import Trained
 from ganzoo.objectives import minimax, non_saturating
@@ -137,6 +138,35 @@ def test_rows_are_parted_by_game_and_seed():
     assert (first.tolist(), second.tolist()) == ([1, 2], [11, 12])
 
 
+GOOD, BAD = np.full(40, 8.0), np.concatenate([np.full(39, 8.0), [1.0]])
+
+
+@pytest.mark.parametrize(
+    ("plain", "penalised", "collapses", "mitigated"),
+    [
+        ((BAD, BAD, GOOD), (GOOD, GOOD, GOOD), "confirmed", "confirmed"),
+        ((BAD, BAD, GOOD), (GOOD, GOOD, BAD), "confirmed", "not confirmed"),
+        ((GOOD, BAD, GOOD), (GOOD, GOOD, GOOD), "not confirmed", "not tested at this scale"),  # nothing to mitigate
+        ((GOOD, GOOD, GOOD), (GOOD, BAD, GOOD), "not confirmed", "not confirmed"),
+    ],
+)
+def test_rule_of_the_one_hidden_layer(monkeypatch, tmp_path, plain, penalised, collapses, mitigated):
+    lab = Lab(experiments.named("k-fig3"), tmp_path, tmp_path, budget="short", say=lambda line: None)
+    values = dict(zip(one_layer.GAMES, (plain, penalised), strict=True))
+    runs = [types.SimpleNamespace(seed=seed, status="finished", finished=True) for seed in range(3)]
+    monkeypatch.setattr(lab, "train", lambda games: dict.fromkeys(games, runs))
+    rows = [
+        {"game": name, "seed": seed, "step": step, "classifier_score": score}
+        for name, own in values.items()
+        for seed, scores in enumerate(own)
+        for step, score in enumerate(scores)
+    ]
+    monkeypatch.setattr(one_layer, "scores", lambda lab, runs: rows)
+    one_layer.k_fig3(lab)
+    found = {claim: told["verdict"] for claim, told in lab.verdicts.items()}
+    assert found == {"collapses": collapses, "mitigated": mitigated}
+
+
 # One player held.
 
 
@@ -220,3 +250,24 @@ def test_a_run_without_scores_stays_in_the_table():
     assert [row["game"] for row in table] == ["c", "a", "b"]
     assert (table[1]["runs"], table[1]["finished"], table[1]["modes"], table[1]["seconds"]) == (2, 1, 10, 3)
     assert np.isnan(table[2]["modes"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdicts"),
+    [
+        ({}, ("confirmed", "confirmed", "confirmed")),
+        (
+            {"pacgan": (400, 3.0)},
+            ("not confirmed", "not confirmed", "confirmed"),
+        ),  # fewer modes, and not nearer to even
+        ({"pacgan": (600, 3.0)}, ("not confirmed", "not confirmed", "confirmed")),  # more, less even
+        ({"dcgan, D at 1/4": (450, 2.0)}, ("confirmed", "confirmed", "not confirmed")),
+        ({"mdgan": (np.nan, np.nan)}, ("confirmed", "not tested at this scale", "confirmed")),
+    ],
+)
+def test_rules_of_stacked_mnist(tmp_path, changes, verdicts):
+    lab = Lab(experiments.named("p-stacked"), tmp_path, tmp_path, budget="short", say=lambda line: None)
+    found = {"dcgan": (500, 2.0), "dcgan, D at 1/2": (400, 2.0), "dcgan, D at 1/4": (300, 2.0), "pacgan": (600, 1.0)}
+    found |= {"d2gan": (300, 2.5), "mdgan": (600, 1.0), "ebgan_pt": (600, 1.0), "unrolled": (0, 5.0)} | changes
+    stacked.judge(lab, {name: {"modes": modes, "reverse_kl": kl} for name, (modes, kl) in found.items()})
+    assert tuple(told["verdict"] for told in lab.verdicts.values()) == verdicts

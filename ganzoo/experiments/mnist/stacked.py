@@ -147,10 +147,9 @@ def judge(lab: Lab, means: dict[str, dict]) -> None:
     found = f"{len(better)} of {len(CURES)} below dcgan's {plain:.3g}: {', '.join(better) or 'none'}"
     lab.judge("cures", len(better) >= 3 if known else None, found if known else "")
     equal, half, quarter = values("modes", *SHARES)
-    known = told and np.isfinite([equal, half, quarter]).all()
+    known = told and np.isfinite([half, quarter]).all()
     found = f"equal: {equal:.0f}, 1/2: {half:.0f}, 1/4: {quarter:.0f} modes"
-    lab.judge("share", at_least_more(quarter, half) if known else None,
-              found if known else "")  # fmt: skip
+    lab.judge("share", at_least_more(quarter, half) if known else None, found if known else "")
 
 
 def at_least_more(fewer: float, more: float, all_modes: int = 1_000) -> bool:
