@@ -137,6 +137,12 @@ def test_the_page_has_each_verdict(tmp_path):
     record = json.loads(path.read_text()) | {"id": "z-table1", "seeds": [0, 2], "devices": ["NVIDIA H100"]}
     path.write_text(json.dumps(record))
     assert "seeds 0, 2; 3 are needed for a verdict; on NVIDIA H100;" in report.page(tmp_path / "results")
+    compared = tmp_path / "results" / "compare-digits"
+    compared.mkdir()
+    (compared / "record.json").write_text(json.dumps(record | {"id": "compare-digits", "files": ["variants.md"]}))
+    (compared / "variants.md").write_text("| variant |\n| --- |\n| `dcgan` |\n")
+    text = report.page(tmp_path / "results")
+    assert text.index("## z-table1") < text.index("## compare-digits") < text.index("| `dcgan` |")
     path.write_text("{")
     with pytest.raises(InputError, match="no record"):
         report.page(tmp_path / "results")

@@ -34,7 +34,7 @@ Padala & Gujar 2018 survey those of `z-table1`, `k-fig5` and `k-fdiv5` alone are
 
 
 def load(folder: str | os.PathLike) -> list[dict]:
-    """Returns the records below a folder, in the order of the experiments.
+    """Returns the records below a folder, in the order of the experiments, comparisons after them.
 
     Raises:
         InputError: if a record cannot be read.
@@ -46,7 +46,8 @@ def load(folder: str | os.PathLike) -> list[dict]:
             found[record["id"]] = {key: record[key] for key in KEYS}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is no record of an experiment ({error}); remove it or run it again") from None
-    return [found[id] for id in known() if id in found]
+    order = [*known(), *sorted(found.keys() - known().keys())]
+    return [found[id] for id in order if id in found]
 
 
 def page(folder: str | os.PathLike) -> str:
@@ -59,7 +60,7 @@ def page(folder: str | os.PathLike) -> str:
     summary = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     missing = [each for id, each in known().items() if id not in {record["id"] for record in records}]
     parts = [HEADER, f"{sum(counts.values())} claims: {summary}.\n"]
-    parts += [_section(record, Path(folder).name) for record in records]
+    parts += [_section(record, Path(folder)) for record in records]
     if missing:
         parts.append("\n## Not run yet\n\n" + "".join(_line(each) for each in missing))
     parts.append(NOT_HERE)
@@ -70,12 +71,13 @@ def _line(experiment: Experiment) -> str:
     return f"* `{experiment.id}`: {experiment.title}\n"
 
 
-def _section(record: dict, folder: str) -> str:
+def _section(record: dict, folder: Path) -> str:
     stop = "" if record["title"].endswith("?") else "."
     lines = [f"\n## {record['id']}\n", f"{record['title']}{stop}\n", f"`{record['command']}`"]
     said = [f"budget {record['budget']}", f"seeds {', '.join(map(str, record['seeds']))}"]
-    if len(record["seeds"]) < (needed := known()[record["id"]].seeds):
-        said[-1] += f"; {needed} are needed for a verdict"
+    experiment = known().get(record["id"])
+    if experiment and len(record["seeds"]) < experiment.seeds:
+        said[-1] += f"; {experiment.seeds} are needed for a verdict"
     if record["core_hours"]:
         said.append(f"{record['core_hours']:.2g} core-hours")
     if record["devices"]:
@@ -92,6 +94,8 @@ def _section(record: dict, folder: str) -> str:
         cells = (f"{claim['says']} ({claim['source']})", claim["published"], claim["rule"], claim["found"])
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + f" | **{claim['verdict']}** |")
     lines.append("")
+    tables = [folder / record["id"] / name for name in record["files"] if name.endswith(".md")]
+    lines += [path.read_text(encoding="utf-8") for path in tables if path.exists()]
     pictures = [name for name in record["files"] if name.endswith((".png", ".gif"))]
-    lines += [f"![{record['id']}: {name}]({folder}/{record['id']}/{name})\n" for name in pictures]
+    lines += [f"![{record['id']}: {name}]({folder.name}/{record['id']}/{name})\n" for name in pictures]
     return "\n".join(lines)
