@@ -4,7 +4,8 @@ Experimental, and for explicit densities alone: the generator has to be able to 
 make images cannot. Noise-contrastive estimation trains a density inside a discriminator, D(x) = s(log q(x) - log n(x)),
 against noise of a known density n. If n is a copy of the density, taken anew before every step, the expected gradient
 is half that of maximum likelihood: D is 1/2 everywhere, so that the data push their log density up by 1/2, and the
-copy's own samples push it down by 1/2, which is 0 on average. A GAN's generator has no such discriminator.
+copy's own samples push it down by 1/2, which is 0 on average. The optimal discriminator of a GAN gives its generator
+another gradient.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """A discriminator of points that trains while the generator is held."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -26,7 +26,9 @@ def training(
     learning_rate: float = 1e-3,
     form: str = "plain",
     weight: float = 0.0,
+    noise: str = "author_noise",
     noise_scale: float = 0.5,
+    on: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
     seed: int = 0,
 ) -> Iterator[int]:
     """Yields the steps in `marks` as training on all points at once comes to them.
@@ -38,7 +40,9 @@ def training(
         learning_rate: of Adam.
         form: of the gradient penalty around real points, a name in `ganzoo.penalties.FORMS`.
         weight: of the penalty; 0: none.
-        noise_scale: of DRAGAN's noise (`ganzoo.penalties.author_noise`).
+        noise: around them, a name in `ganzoo.penalties.POINTS`.
+        noise_scale: its scale.
+        on: what is made of the score before the penalty takes its slope: nothing, or `tf.sigmoid`.
         seed: of that noise.
     """
     optimizer = keras.optimizers.Adam(learning_rate)
@@ -49,8 +53,8 @@ def training(
         with tf.GradientTape() as tape:
             loss = cross_entropy(model(real, training=True), model(fake, training=True))
             if weight:
-                points = POINTS["author_noise"](real, fake, Stream(seed, number, "penalty"), noise_scale)
-                norms = squared_gradient_norms(lambda x: model(x, training=True), points)
+                points = POINTS[noise](real, fake, Stream(seed, number, "penalty"), noise_scale)
+                norms = squared_gradient_norms(lambda x: on(model(x, training=True)), points)
                 loss += weight * FORMS[form](norms, 1.0)
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 

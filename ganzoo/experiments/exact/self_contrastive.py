@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.stats import ttest_1samp
 
 import ganzoo
-from ganzoo.data import load
+from ganzoo.data import Density, load
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab
 
@@ -15,6 +16,7 @@ CATEGORIES = 20
 ROWS = 1_000
 COSTS = ("-log D", "log(1 - D)")
 TOLERANCE = 1e-10
+COSTLY = 0.1  # of what training gains
 
 
 def drawn(random: np.random.Generator) -> np.ndarray:
@@ -47,8 +49,16 @@ def categorical_gradients(seed: int) -> dict[str, np.ndarray]:
         **{f"library_{name}": library_gradient(name, np.log(q), real, fake) for name in ("contrastive", "mle")},
         "-log D": -(q * np.log(p / (p + q))) @ scores,
         "log(1 - D)": (q * np.log(q / (p + q))) @ scores,
-        "-exp(a)": -(q * ratio) @ scores,  # Goodfellow's cost by which a GAN is maximum likelihood
+        # A discriminator that is not optimal: D = exp(p / q - c) below 1, and the cost -log D.
+        "other": -(q * (ratio - ratio.max() - 1)) @ scores,
     }
+
+
+def entropy(density: Density) -> float:
+    """Returns the negative log likelihood of Gaussian modes' own density, far apart as they are, in nats."""
+    return float(
+        np.log(len(density.modes)) + density.dim / 2 * np.log(2 * np.pi * np.e * density.standard_deviation**2)
+    )
 
 
 def fitted(objective: str, rounds: int, every: int, seed: int) -> list[float]:
@@ -66,8 +76,8 @@ def fitted(objective: str, rounds: int, every: int, seed: int) -> list[float]:
 
 @experiment(
     "p-sce",
-    hours=(0.005, 0.05, 0.05),
-    seeds=3,
+    hours=(0.005, 0.01, 0.01),
+    seeds=12,
     claims={
         "half": Claim(
             "Padala & Gujar 2018, section 3.2, on Goodfellow 2014 (1412.6515)",
@@ -78,15 +88,17 @@ def fitted(objective: str, rounds: int, every: int, seed: int) -> list[float]:
         ),
         "gan": Claim(
             "Padala & Gujar 2018, section 3.2, on Goodfellow 2014 (1412.6515)",
-            "No discriminator gives a GAN's generator the gradient of maximum likelihood.",
-            "narrowed to the optimal one, and to -log D and log(1 - D): the cosine of either gradient with that of "
-            "maximum likelihood is below 0.999 on 90 of 100 of them",
+            "The optimal discriminator does not give a GAN's generator the gradient of maximum likelihood.",
+            "with -log D, and with log(1 - D): the cosine of the gradient with that of maximum likelihood is below "
+            "0.999 on 90 of 100 of them (another discriminator does: D = exp(p/q - c), told beside)",
             "theorem",
         ),
         "trains": Claim(
             "ours",
-            "Both lead to the same likelihood.",
-            "after the same rounds of Adam, flows on the ring of 8: within 0.1 nats, mean of the seeds",
+            "In training the noise of its copy's samples costs little likelihood.",
+            "flows on the ring of 8, after the same rounds of Adam, which takes out the factor: the 95 % interval of "
+            "how much worse it is than maximum likelihood, seed by seed, is below a tenth of what that gains from its "
+            "first score to its last",
             "none",
         ),
     },
@@ -108,7 +120,7 @@ def p_sce(lab: Lab) -> None:
     lab.judge("half", max(twice, likelihood) < TOLERANCE, found)
     by_cost = {name: cosines(name) for name in COSTS}
     found = ", ".join(f"{np.median(each):.3f} with {name}" for name, each in by_cost.items())
-    found = f"cosine {found} (median); with the cost -exp(a) it has it, to {error('-exp(a)'):.1e}"
+    found = f"cosine {found} (median); with -log D and D = exp(p/q - c) it has it, to {error('other'):.1e}"
     lab.judge("gan", all(np.mean(each < 0.999) >= 0.9 for each in by_cost.values()), found)
     lab.table(
         "gradients",
@@ -130,16 +142,20 @@ def p_sce(lab: Lab) -> None:
             for step, nll in zip(steps, run, strict=True)
         ],
     )
-    last = {name: float(np.mean([run[-1] for run in runs])) for name, runs in curves.items()}
-    apart = abs(last["contrastive"] - last["mle"])
-    told = lab.told
-    lab.judge("trains", apart < 0.1 if told else None, f"{last['contrastive']:.3f} and {last['mle']:.3f} nats")
+    ours, theirs = (np.array(curves[name]) for name in ("contrastive", "mle"))
+    worse, gained = ours[:, -1] - theirs[:, -1], float((theirs[:, 0] - theirs[:, -1]).mean())
+    low, high = ttest_1samp(worse, 0.0).confidence_interval()
+    best = entropy(load("ring8"))
+    found = f"contrastive {ours[:, -1].mean():.3f}, maximum likelihood {theirs[:, -1].mean():.3f} nats, of the data "
+    found += f"{best:.3f}; worse by {worse.mean():.3f} [{low:.3f}, {high:.3f}], {gained:.2f} gained"
+    lab.judge("trains", high < COSTLY * gained if lab.told else None, found)
     with lab.figure("likelihood") as figure:
         plot = figure.add_subplot()
         for name, runs in curves.items():
             for number, run in enumerate(runs):
                 colour = {"contrastive": "C0", "mle": "C1"}[name]
                 plot.plot(steps, run, color=colour, alpha=0.7, label=name if number == 0 else None)
+        plot.axhline(best, color="k", lw=0.8, ls=":", label="that of the data's own density")
         plot.legend()
         plot.set(xlabel="round", ylabel="negative log likelihood, held-out, nats")
         plot.grid(alpha=0.3)
