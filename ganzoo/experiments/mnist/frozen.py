@@ -141,15 +141,23 @@ def a_frozen_g(lab: Lab) -> None:
                     rows.append({"epoch": epoch, "seed": trained.seed, "step": mark, "loss": name, **found})
     lab.table("gradients", rows)
     judge_gradients(lab, rows)
+    draw_gradients(lab, rows)
+
+
+def draw_gradients(lab: Lab, rows: list[dict]) -> None:
+    """Draws size and spread of both losses' gradients over D's steps, a colour an epoch."""
+    steps = sorted({row["step"] for row in rows})
     with lab.figure("gradients", 9.0, 3.6) as figure:
-        for panel, column in zip(figure.subplots(1, 2), ("norm_of_mean", "spread"), strict=True):
+        panels = figure.subplots(1, 2)
+        panels[0].set_ylabel("gradient by G's weights")
+        for panel, column in zip(panels, ("norm_of_mean", "spread"), strict=True):
             for style, name in zip(("--", "-"), LOSSES, strict=True):
                 for number, epoch in enumerate(held_epochs(lab)):
                     values = series(rows, name, column, epoch=epoch)
-                    panel.loglog(marks, values, f"C{number}o{style}", ms=3, label=f"{name}, G of epoch {epoch}")
+                    panel.loglog(steps, values, f"C{number}{style}", label=f"{name}, G of epoch {epoch}")
             panel.set(xlabel="steps of D, G held", title=column.replace("_", " "))
             panel.grid(alpha=0.3)
-        panel.legend(fontsize=7)
+        panel.legend(fontsize=7, handlelength=3)
 
 
 def judge_gradients(lab: Lab, rows: list[dict]) -> None:
@@ -162,7 +170,7 @@ def judge_gradients(lab: Lab, rows: list[dict]) -> None:
         columns = (series(rows, "-log D", column, epoch=epoch) for column in ("norm_of_mean", "spread"))
         growths[epoch] = [float(values[-1] / values[start]) for values in columns]
     told = lab.told
-    found = "; ".join(f"epoch {epoch}: {100 * rest:.2g} % of its largest" for epoch, rest in rests.items())
+    found = "; ".join(f"epoch {epoch}: {100 * rest:.3g} % of its largest" for epoch, rest in rests.items())
     lab.judge("saturates", all(rest < 0.01 for rest in rests.values()) if told else None, found)
     found = "; ".join(f"epoch {epoch}: norm x {norm:.2g}, spread x {far:.2g}" for epoch, (norm, far) in growths.items())
     lab.judge("grows", all(min(growth) >= 3 for growth in growths.values()) if told else None, found)
