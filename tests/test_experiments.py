@@ -213,6 +213,15 @@ def test_who_keeps_its_score():
     assert stability.summary("a", [good, bad])["last"] == 48.0
 
 
+def test_a_lead_is_taken_seed_by_seed():
+    """Differences of 1, 2 and 3: mean 2, 95 % interval 2 +- 4.303 / sqrt(3)."""
+    first, second = {0: 11.0, 1: 22.0, 2: 33.0, 3: 99.0}, {0: 10.0, 1: 20.0, 2: 30.0}
+    assert stability.ahead(first, second) == pytest.approx((2.0, 2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-3)
+    mean, low, _ = stability.ahead({0: 2.0}, {0: 1.0})
+    assert mean == 1.0
+    assert math.isnan(low)
+
+
 @pytest.mark.long
 def test_compare_on_the_command_line(tmp_path):
     command = [sys.executable, str(ROOT / "tools" / "compare.py"), "--variants=dcgan,lsgan", "--dataset=ring8"]

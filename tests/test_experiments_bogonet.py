@@ -156,7 +156,7 @@ def test_games_that_were_cut_are_left_out_and_broken_ones_are_not():
     rows = {(row["first"], row["measure"]): row for row in what.differences()}
     assert rows["a", "final"]["difference"] == 2.0
     assert rows["b", "area"]["difference"] == -1.5
-    assert rows["a", "distance"]["difference"] == pytest.approx(np.mean([25 - 50, 100 / 3 - 100]))
+    assert rows["a", "distance"]["difference"] == pytest.approx(np.mean(np.log([25 / 50, (100 / 3) / 100])))
 
 
 def test_the_interval_is_that_of_a_mean():

@@ -60,18 +60,27 @@ def test_equal_steps_of_the_discriminator_are_five_times_the_rounds(tmp_path):
 
 def test_agreement_is_kendalls_tau():
     published = dict(zip("abcdef", range(6), strict=True))
-    found = dict(zip("abcdef", (0.3, 0.1, 2.0, 4.0, 3.0, 5.0), strict=True))
+    found = {name: [value] for name, value in zip("abcdef", (0.3, 0.1, 2.0, 4.0, 3.0, 5.0), strict=True)}
     tau, low, high = ranks.agreement(published, found)
-    assert tau == pytest.approx(kendalltau(range(6), list(found.values())).statistic)
+    assert tau == pytest.approx(kendalltau(range(6), [values[0] for values in found.values()]).statistic)
     assert -1 <= low < tau < high <= 1
-    assert ranks.agreement(published, published) == pytest.approx((1.0, 1.0, 1.0))
-    turned = ranks.agreement(published, {name: -value for name, value in published.items()})
-    assert turned == pytest.approx((-1.0, -1.0, -1.0))
+    same = {name: [value] for name, value in published.items()}
+    assert ranks.agreement(published, same) == pytest.approx((1.0, 1.0, 1.0))
+    turned = {name: [-value] for name, value in published.items()}
+    assert ranks.agreement(published, turned) == pytest.approx((-1.0, -1.0, -1.0))
+
+
+def test_seeds_that_differ_widen_the_interval_of_an_agreement():
+    published = dict(zip("abcdef", range(6), strict=True))
+    noisy = {name: [value - 3.0, value, value + 3.0] for name, value in published.items()}
+    tau, low, _ = ranks.agreement(published, noisy)
+    assert tau == pytest.approx(1.0)
+    assert low < 0.9
 
 
 def test_a_method_without_a_score_is_left_out():
     published = {"a": 1.0, "b": 2.0, "c": 3.0}
-    assert ranks.agreement(published, {"a": 1.0, "b": 2.0, "c": np.nan})[0] == pytest.approx(1.0)
+    assert ranks.agreement(published, {"a": [1.0, np.nan], "b": [2.0], "c": [np.nan]})[0] == pytest.approx(1.0)
     rows = [{"method": "a", "last": 1.0}, {"method": "a", "last": np.nan}, {"method": "b", "last": np.nan}]
     found = games.means(rows, "abc", "last")
     assert found["a"] == 1.0
@@ -96,6 +105,13 @@ def test_a_run_that_never_had_half_of_the_classes_has_not_learned(tmp_path):
     assert [row["last"] for row in rows] == [4.0, 4.0]
 
 
+def test_a_run_that_diverged_before_its_first_score_has_the_lowest(tmp_path):
+    lab = Lab(experiments.named("k-hard4"), tmp_path, tmp_path, budget="short")
+    none = SimpleNamespace(scores=[], seed=0, status="diverged", seconds=1.0, finished=False)
+    row = games.row_of(lab, "a", none)
+    assert (row["best"], row["last"], row["late"], row["collapsed"]) == (1.0, 1.0, 1.0, True)
+
+
 def test_walks_begin_and_end_at_their_stations():
     start, end = np.random.default_rng(0).normal(size=(2, walks.WALKS, 6)).astype(np.float32)
     for latents in walks.walks(start, end).values():
@@ -105,19 +121,27 @@ def test_walks_begin_and_end_at_their_stations():
 
 
 def test_a_jump_is_seen():
-    smooth = np.linspace(0, 1, walks.FRAMES)[None, :, None, None, None] * np.ones((2, 1, 4, 4, 1))
-    assert walks.largest_jump(smooth) == pytest.approx(1.0)
+    smooth = np.linspace(0, 255, walks.FRAMES)[None, :, None, None, None] * np.ones((2, 1, 4, 4, 1))
+    np.testing.assert_allclose(walks.largest_steps(smooth), 1 / (walks.FRAMES - 1), rtol=1e-6)
     jumping = smooth.copy()
-    jumping[1, 6:] += 3.0
-    assert walks.largest_jump(jumping) > walks.JUMP
+    jumping[1, :6], jumping[1, 6:] = 0, 255
+    assert walks.largest_steps(jumping)[0] < walks.JUMP < walks.largest_steps(jumping)[1]
+    unrelated = np.random.default_rng(0).uniform(0, 255, (3, walks.FRAMES, 8, 8, 1))
+    assert walks.largest_steps(unrelated).min() > walks.JUMP
+
+
+def test_two_images_that_lie_over_each_other_are_grey():
+    black_and_white = np.random.default_rng(0).integers(0, 2, (2, 50, 8, 8, 1)) * 255
+    assert walks.grey(black_and_white) == 0
+    assert walks.grey(black_and_white.mean(0)) == pytest.approx(0.5, abs=0.05)
 
 
 def test_walks_lead_from_a_digit_to_another_one():
-    digits = np.array([3, 3, 3, 1, 3, 4, 3, 3, 3, 5, 6, 7])
+    digits = np.tile([3, 3, 3, 1, 3, 4, 3, 3, 3, 5, 6, 7], 2 * walks.WALKS // 10)
     starts, ends = walks.ends_of(digits)
     assert len({*starts, *ends}) == 2 * walks.WALKS
     assert (digits[starts] != digits[ends]).all()
-    starts, ends = walks.ends_of(np.zeros(20, int))
+    starts, ends = walks.ends_of(np.zeros(2 * walks.WALKS + 1, int))
     assert len({*starts, *ends}) == 2 * walks.WALKS
 
 

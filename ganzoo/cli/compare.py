@@ -58,7 +58,7 @@ def main() -> None:
             lab, names, DATASET.value, metric, steps=STEPS.value, changes=SET.value, wanted=SCORE.value
         )  # fmt: skip
         keeping = [row["name"] for row in rows if row["keeps"]]
-        lab.judge("keeps", bool(keeping) if lab.told else None,
+        lab.judge("keeps", 2 * len(keeping) > len(rows) if lab.told else None,
                   f"{len(keeping)} of {len(rows)}: {', '.join(keeping) or 'none'}")  # fmt: skip
         print((lab.folder / "variants.md").read_text(encoding="utf-8"), end="")
     print(f"written: {lab.folder}")

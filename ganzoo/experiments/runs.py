@@ -4,16 +4,17 @@ import contextlib
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ganzoo import config, folders, sweeps, training
-from ganzoo.callbacks.history import rows_of
+from ganzoo.callbacks.history import rows_of, save_rows
 from ganzoo.callbacks.scoring import SCORES_FILE
 from ganzoo.checkpoints import Checkpoints, restore_step
 from ganzoo.gan import GAN
 
 SECONDS_FILE = "seconds"
 DEVICE_FILE = "device"
+Measure = Callable[[GAN], Mapping[str, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +95,29 @@ class Trained:
 
     def snapshots(self, steps: Sequence[int] | None = None) -> Iterator[tuple[int, GAN]]:
         """Yields the round of each checkpoint, or of those asked for, and the GAN there: one and the same model."""
-        recipe, shape = folders.held_recipe(self.run.model_dir)
-        gan = config.build(recipe, image_shape=shape)
+        gan = None
         for step in self.steps if steps is None else steps:
+            if gan is None:
+                recipe, shape = folders.held_recipe(self.run.model_dir)
+                gan = config.build(recipe, image_shape=shape)
             restore_step(self.run.model_dir / folders.CHECKPOINTS, gan, step)
             yield step, gan
+
+    def measured(self, name: str, measure: Measure) -> list[dict[str, float]]:
+        """Returns a row a checkpoint: its `step`, and what `measure` finds of the GAN there.
+
+        The rows are kept in the run's folder as `<name>.csv`, for all experiments that ask: what measures otherwise
+        needs another name.
+        """
+        path = self.run.model_dir / f"{name}.csv"
+        found = {int(row["step"]): row for row in numbers(rows_of(path, self.run.steps))}
+        missing = [step for step in self.steps if step not in found]
+        for step, gan in self.snapshots(missing):
+            found[step] = dict(measure(gan))
+        rows = [{**found[step], "step": step} for step in self.steps]
+        if missing:
+            save_rows(rows, path)
+        return rows
 
 
 def numbers(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:

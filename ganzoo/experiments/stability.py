@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import ttest_1samp
 
 from ganzoo.evaluation.directions import sign_of
 from ganzoo.experiments.runs import Trained
@@ -48,6 +49,24 @@ def share_alive(row: Mapping[str, float], modes: int | None = None) -> float:
         return float(np.mean(np.array(shares) >= ALIVE))
     covered = column([row], "modes_covered")
     return covered[0] / modes if covered and modes else math.nan
+
+
+def ahead(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[float, float, float]:
+    """Returns by how much what one has is above what another has, seed by seed, its mean and 95 % interval.
+
+    The interval is Student's; of fewer than two seeds it is NaN.
+    """
+    leads = np.array([first[seed] - second[seed] for seed in first if seed in second])
+    if len(leads) < 2:
+        return (float(leads.mean()) if len(leads) else math.nan), math.nan, math.nan
+    low, high = ttest_1samp(leads, 0.0).confidence_interval()
+    return float(leads.mean()), float(low), float(high)
+
+
+def said(lead: tuple[float, float, float]) -> str:
+    """Returns what `ahead` finds as text."""
+    mean, low, high = lead
+    return f"{mean:+.2f}" if math.isnan(low) else f"{mean:+.2f} [{low:.2f}, {high:.2f}]"
 
 
 def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str, float | str | bool]:

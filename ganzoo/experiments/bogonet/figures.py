@@ -61,6 +61,8 @@ def draw_games(lab: Lab, curves: dict, colours: dict) -> None:
             panel.set_title(f"game {number}", fontsize=6, pad=2)
             panel.tick_params(labelsize=5)
             panel.grid(alpha=0.3)
+        panels[-1, 0].set_xlabel("round", fontsize=7)
+        panels[-1, 0].set_ylabel("score", fontsize=7)
         handles = [panels[0, 0].plot([], [], color=colour)[0] for colour in colours.values()]
         figure.legend(handles, list(colours), loc="outside upper center", ncols=min(4, len(colours)), fontsize=7)
 
@@ -77,5 +79,6 @@ def draw_boxes(lab: Lab, played: Played, colours: dict, score: str) -> None:
             for position, (own, colour) in enumerate(zip(values, colours.values(), strict=True), start=1):
                 panel.plot(position + np.linspace(-0.2, 0.2, count), own, ".", color=colour, ms=3, alpha=0.6)
             panel.set_title(titles[measure], fontsize=9)
+            panel.set_yscale("log" if measure == "distance" else "linear")
             panel.tick_params(axis="x", labelsize=7, rotation=30 if len(names) > 3 else 0)
             panel.grid(alpha=0.3, axis="y")

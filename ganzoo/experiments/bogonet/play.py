@@ -104,10 +104,14 @@ class Played:
         return rows
 
     def differences(self) -> list[dict]:
-        """Returns a row a pair of algorithms and a measure: the mean over games of first - second, its interval."""
+        """Returns a row a pair of algorithms and a measure: the mean over games of first - second, its interval.
+
+        Of Fréchet distances it is log first - log second: by differences a few failed games would decide.
+        """
         rows = []
         for (first, second), measure in itertools.product(itertools.permutations(self.algorithms, 2), MEASURES):
-            each = self.values(first, measure) - self.values(second, measure)
+            scale = np.log if measure == "distance" else np.asarray
+            each = scale(self.values(first, measure)) - scale(self.values(second, measure))
             each = each[np.isfinite(each)]  # a run without evaluations has no distance
             low, high = interval(each)
             rows.append({"first": first, "second": second, "measure": measure, "games": len(each),

@@ -8,7 +8,7 @@ import numpy as np
 from ganzoo import config
 from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.runs import Game, Trained
-from ganzoo.experiments.stability import FEWEST, column, share_alive, steady
+from ganzoo.experiments.stability import FEWEST, ahead, column, share_alive, steady
 from ganzoo.registry import variant
 
 BY_INCEPTION = "full is scored by TF-GAN's Inception on 10,000 samples"
@@ -18,6 +18,7 @@ SCALED = (
     "more, batches of 32, networks in bfloat16; scored by the shipped classifier of CIFAR-10 on 2,000 samples, which "
     "is no Inception score"
 )
+LOWEST = 1.0  # the score of one class: what a run has that diverged before it was scored
 WIDTHS = {"resnet": 32, "mlp": 256}  # of an architecture; the others have 16
 
 
@@ -72,10 +73,11 @@ def row_of(lab: Lab, name: str, trained: Trained) -> dict:
     """
     score, found = metrics(lab)[0], trained.scores
     late, fids = column(found[-3:], score), column(found, "fid")
-    return {
-        "method": name, **steady(trained, score), "late": float(np.mean(late)) if late else np.nan,
+    row = {
+        "method": name, **steady(trained, score), "late": float(np.mean(late)) if late else LOWEST,
         "learned": any(share_alive(row) >= FEWEST for row in found), "fid": fids[-1] if fids else np.nan,
     }  # fmt: skip
+    return row if late else row | {"best": LOWEST, "last": LOWEST}
 
 
 def means(rows: list[dict], names: Iterable[str], key: str) -> dict[str, float]:
@@ -85,6 +87,12 @@ def means(rows: list[dict], names: Iterable[str], key: str) -> dict[str, float]:
         values = [row[key] for row in rows if row["method"] == name and np.isfinite(row[key])]
         found[name] = float(np.mean(values)) if values else np.nan
     return found
+
+
+def lead(rows: list[dict], first: str, second: str, key: str = "late") -> tuple[float, float, float]:
+    """Returns by how much a method is above another one, see `ganzoo.experiments.stability.ahead`."""
+    by_seed = [{row["seed"]: row[key] for row in rows if row["method"] == name} for name in (first, second)]
+    return ahead(*by_seed)
 
 
 def known(lab: Lab, found: Mapping[str, float]) -> bool:
@@ -101,7 +109,7 @@ def real_score(lab: Lab, runs: dict[str, list[Trained]]) -> float:
 
 
 def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, float]) -> None:
-    """Draws each run's last score, a line a method, beside what is published, if anything is."""
+    """Draws each run's late score, a line a method, beside what is published, if anything is."""
     compared = bool(np.isfinite(list(published.values())).any())
     with lab.figure(name, 8.0, 0.4 * len(published) + 1.2) as figure:
         panels = figure.subplots(1, 1 + compared, sharey=True, squeeze=False)[0]
@@ -113,10 +121,12 @@ def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, floa
             own = [row for row in rows if row["method"] == method]
             found.plot([row["best"] for row in own], [position] * len(own), "|", color="0.6", ms=12)
             for collapsed, look in ((False, "C0o"), (True, "C3X")):
-                last = [row["last"] for row in own if row["collapsed"] == collapsed]
-                found.plot(last, [position] * len(last), look, ms=5, zorder=3)
+                late = [row["late"] for row in own if row["collapsed"] == collapsed]
+                found.plot(late, [position] * len(late), look, ms=5, zorder=3)
         label = metrics(lab)[0].replace("_", " ")
-        found.set(title="found: last (point), best (bar)", xlabel=f"{label}; red cross: collapsed")
+        found.set(
+            title="found: late (point), best (bar)", xlabel=f"{label}; late: mean of the last 3; red cross: collapsed"
+        )
         found.set_yticks(range(len(published)), list(published))
         found.set_ylim(len(published) - 0.5, -0.5)  # the first on top, no mark at the edge
         for panel in panels:

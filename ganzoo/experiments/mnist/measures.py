@@ -1,49 +1,18 @@
-"""What is measured of a run at its checkpoints, once for all experiments that ask, and what is made of it."""
+"""What is measured of a run at its checkpoints, and what is made of it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import folders
-from ganzoo.callbacks.history import rows_of, save_rows
-from ganzoo.checkpoints import restore_step
 from ganzoo.evaluation.evaluators import Evaluator
 from ganzoo.evaluation.scores import class_histogram_kl, class_shares, classes_reached, classifier_score
-from ganzoo.experiments.runs import Trained, numbers
+from ganzoo.experiments.runs import Measure
 from ganzoo.experiments.stability import ALIVE
 from ganzoo.gan import GAN
 from ganzoo.penalties import squared_gradient_norms
 
-Measure = Callable[[GAN], Mapping[str, float]]
 BEFORE = 10  # measurements: with the median of so many before it each one is compared
-
-
-def moments(trained: Trained, steps: Sequence[int]) -> Iterator[tuple[int, GAN]]:
-    """Yields rounds and the GAN as it was then; one GAN, whose weights change."""
-    gan = None
-    for step in steps:
-        if gan is None:
-            gan = trained.restored(step)
-        else:
-            restore_step(trained.run.model_dir / folders.CHECKPOINTS, gan, step)
-        yield step, gan
-
-
-def measured(trained: Trained, name: str, measure: Measure) -> list[dict[str, float]]:
-    """Returns a row a checkpoint: its `step`, and what `measure` finds of the GAN there.
-
-    The rows are kept in the run's folder as `<name>.csv`: what measures otherwise needs another name.
-    """
-    path = trained.run.model_dir / f"{name}.csv"
-    found = {int(row["step"]): row for row in numbers(rows_of(path, trained.run.steps))}
-    missing = [step for step in trained.steps if step not in found]
-    for step, gan in moments(trained, missing):
-        found[step] = dict(measure(gan))
-    rows = [{**found[step], "step": step} for step in trained.steps]
-    if missing:
-        save_rows(rows, path)
-    return rows
 
 
 def sample_scores(evaluator: Evaluator, count: int) -> Measure:
@@ -85,6 +54,9 @@ def against_before(values: Sequence[float], window: int = BEFORE) -> np.ndarray:
 
 
 def roughness(values: Sequence[float]) -> float:
-    """Returns the mean change from one value to the next over the mean size of a value."""
+    """Returns by how much a value is off the mean of its neighbours, the mean of that over the mean size of a value.
+
+    So a drift, however steep, is no roughness.
+    """
     values = np.asarray(values, np.float64)
-    return float(np.abs(np.diff(values)).mean() / np.abs(values).mean()) if len(values) > 1 else np.nan
+    return float(np.abs(np.diff(values, 2)).mean() / 2 / np.abs(values).mean()) if len(values) > 2 else np.nan

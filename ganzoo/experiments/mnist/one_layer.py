@@ -11,8 +11,6 @@ from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.mnist.measures import (
     BEFORE,
     against_before,
-    measured,
-    moments,
     roughness,
     sample_scores,
 )
@@ -28,7 +26,8 @@ COMMON = {
     "seeds": 3,
     "needs": ("mnist",),
     "differs": "rounds, batch, widths, latents and optimizer are those of the authors' notebook, since the paper has "
-    f"none; a convolutional classifier scores, 5,000 samples; G ends in tanh for the notebook's sigmoid; {DRAGAN}",
+    "none; a convolutional classifier scores, 5,000 samples; G ends in tanh for the notebook's sigmoid; section 2.4 "
+    f"says of the penalty without a target that these figures show it, here it is equation 1's, k = 1; {DRAGAN}",
     "scaled": "100,000 rounds for 200,000",
 }
 
@@ -55,7 +54,7 @@ def scores(lab: Lab, runs: dict[str, list[Trained]]) -> list[dict]:
         {"game": name, "seed": trained.seed, **row}
         for name, own in runs.items()
         for trained in own
-        for row in measured(trained, "sample_scores", measure)
+        for row in trained.measured("sample_scores", measure)
     ]
 
 
@@ -86,8 +85,8 @@ def curves(lab: Lab, name: str, rows: Sequence[dict], columns: Sequence[str], lo
         "steadier": Claim(
             "Kodali et al. 2018, figure 2",
             "With the penalty both players' losses are more stable.",
-            "mean change of a loss from one mean over 1,000 rounds to the next, over its mean, first tenth of the run "
-            "left out, mean of seeds: with the penalty below half of without, for both players",
+            "of a loss's means over 1,000 rounds, how far each is off the mean of its neighbours, over all of them, "
+            "first tenth of the run left out, mean of seeds: with the penalty below half of without, for both players",
             "figure",
         ),
     },
@@ -222,7 +221,7 @@ def draw_sheets(lab: Lab, runs: dict[str, Trained]) -> None:
              for name, run in runs.items()}  # fmt: skip
     with lab.figure("samples", 11.0, 6.0) as figure:
         for row, (name, run) in zip(figure.subplots(len(runs), 4), runs.items(), strict=True):
-            for panel, (step, gan) in zip(row, moments(run, steps[name]), strict=True):
+            for panel, (step, gan) in zip(row, run.snapshots(steps[name]), strict=True):
                 sheet = pictures.grid(gan.generate(SHEET, seed=1, averaged=False), gap=1)
                 panel.imshow(sheet[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
                 panel.set_title(f"{name}, round {step:,}", fontsize=9)
