@@ -124,9 +124,8 @@ def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, floa
                 late = [row["late"] for row in own if row["collapsed"] == collapsed]
                 found.plot(late, [position] * len(late), look, ms=5, zorder=3)
         label = metrics(lab)[0].replace("_", " ")
-        found.set(
-            title="found: late (point), best (bar)", xlabel=f"{label}; late: mean of the last 3; red cross: collapsed"
-        )
+        found.set(title="found: late (point), best (bar)")
+        found.set_xlabel(f"{label}\nlate: mean of the last three; red cross: collapsed", fontsize=8)
         found.set_yticks(range(len(published)), list(published))
         found.set_ylim(len(published) - 0.5, -0.5)  # the first on top, no mark at the edge
         for panel in panels:
