@@ -224,13 +224,14 @@ def test_rule_of_the_five_divergences(monkeypatch, tmp_path, change, plain, drag
 
 @pytest.mark.parametrize(("spread", "verdict"), [(0.01, CONFIRMED), (2.0, NOT)])
 def test_rules_of_the_tables_want_leads_beyond_the_seeds(monkeypatch, tmp_path, spread, verdict):
-    """The methods come in the paper's order, 0.5 apart; each has another seed that is `spread` off."""
+    """The methods come in the paper's order, 0.5 apart; their seeds differ by `spread`."""
+    noise = np.random.default_rng(0).normal(size=(6, 3))
     lab = Lab(experiments.named("z-table2"), tmp_path, tmp_path, budget="short", say=lambda line: None)
 
     def played(lab, games):
         rows = [
             {
-                "method": name, "seed": seed, "late": 5 - number / 2 + spread * ((seed + number) % 3 == 0),
+                "method": name, "seed": seed, "late": 5 - number / 2 + spread * noise[number, seed],
                 "last": 1.0, "best": 1.0, "fid": 1.0, "collapsed": False,
             }
             for number, name in enumerate(games) for seed in range(3)
@@ -240,4 +241,4 @@ def test_rules_of_the_tables_want_leads_beyond_the_seeds(monkeypatch, tmp_path, 
     monkeypatch.setattr(tables, "played", played)
     tables.z_table2(lab)
     assert {claim: lab.verdicts[claim]["verdict"] for claim in ("first", "md")} == {"first": verdict, "md": verdict}
-    assert lab.verdicts["order"]["verdict"] == CONFIRMED
+    assert verdict == NOT or lab.verdicts["order"]["verdict"] == CONFIRMED

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import ttest_1samp
+from scipy.stats import t as student
 
 from ganzoo.evaluation.directions import sign_of
 from ganzoo.experiments.runs import Trained
@@ -59,8 +59,8 @@ def ahead(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[floa
     leads = np.array([first[seed] - second[seed] for seed in first if seed in second])
     if len(leads) < 2:
         return (float(leads.mean()) if len(leads) else math.nan), math.nan, math.nan
-    low, high = ttest_1samp(leads, 0.0).confidence_interval()
-    return float(leads.mean()), float(low), float(high)
+    mean, reach = leads.mean(), student.ppf(0.975, len(leads) - 1) * leads.std(ddof=1) / math.sqrt(len(leads))
+    return float(mean), float(mean - reach), float(mean + reach)
 
 
 def said(lead: tuple[float, float, float]) -> str:
