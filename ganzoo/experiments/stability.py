@@ -11,6 +11,7 @@ from ganzoo.experiments.runs import Trained
 
 ALIVE = 0.02  # of the samples: what a class has to get
 FEWEST = 0.5  # of the classes: so many have to be alive
+LOWEST = 1.0  # of a score exp(KL): what a run has that diverged before its first evaluation
 BEYOND = 1.5  # times the best score: a last one worse than that is a collapse
 KEPT = 1.2  # times the best score: a last one no worse than that is kept
 ENOUGH = 0.8  # of the seeds: so many have to keep theirs

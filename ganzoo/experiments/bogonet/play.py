@@ -11,9 +11,8 @@ from ganzoo.errors import InputError
 from ganzoo.experiments.bogonet.games import RandomGame, changes, drawn, scaled
 from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.runs import Game, Trained
-from ganzoo.experiments.stability import column, steady
+from ganzoo.experiments.stability import LOWEST, column, steady
 
-LOWEST = 1.0  # of a score exp(KL): what a run has that diverged before its first evaluation
 RESAMPLES = 10_000
 MEASURES = ("final", "area", "distance")  # the last one: lower is better
 

@@ -8,7 +8,7 @@ import numpy as np
 from ganzoo import config
 from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.runs import Game, Trained
-from ganzoo.experiments.stability import FEWEST, ahead, column, share_alive, steady
+from ganzoo.experiments.stability import FEWEST, LOWEST, ahead, column, share_alive, steady
 from ganzoo.registry import variant
 
 BY_INCEPTION = "full is scored by TF-GAN's Inception on 10,000 samples"
@@ -18,7 +18,6 @@ SCALED = (
     "more, batches of 32, networks in bfloat16; scored by the shipped classifier of CIFAR-10 on 2,000 samples, which "
     "is no Inception score"
 )
-LOWEST = 1.0  # the score of one class: what a run has that diverged before it was scored
 WIDTHS = {"resnet": 32, "mlp": 256}  # of an architecture; the others have 16
 
 
