@@ -69,12 +69,17 @@ def judge_order(lab: Lab, published: dict[str, float], found: dict[str, float], 
     lab.judge("order", holds, f"tau {tau:.2f}, 95 % interval {low:.2f} to {high:.2f}")
 
 
+def least_certain(leads: dict[str, tuple[float, float, float]]) -> str:
+    """Returns whose lead, see `lead`, has the lowest interval."""
+    return min(leads, key=lambda name: np.nan_to_num(leads[name][1], nan=-np.inf))
+
+
 def judge_first(lab: Lab, found: dict[str, float], rows: list[dict]) -> None:
     """Judges the claim `first`: the full method is above all others."""
     order = sorted(found, key=lambda name: -np.nan_to_num(found[name], nan=-np.inf))
     place = order.index(OURS) + 1
     leads = {name: lead(rows, OURS, name) for name in order if name != OURS}
-    least = min(leads, key=lambda name: np.nan_to_num(leads[name][1], nan=-np.inf))
+    least = least_certain(leads)
     places = f"place {place} of {len(order)}: {', '.join(f'{name} {found[name]:.2f}' for name in order)}"
     lab.judge("first", leads[least][1] > 0 if known(lab, found) else None,
               f"{places}; {said(leads[least])} over {least}")  # fmt: skip
@@ -151,7 +156,7 @@ def z_table2(lab: Lab) -> None:
     without = "dual_d_selu_without_md"
     lowest = min(found, key=lambda name: np.nan_to_num(found[name], nan=np.inf))
     leads = {name: lead(rows, name, without) for name in found if name != without}
-    least = min(leads, key=lambda name: np.nan_to_num(leads[name][1], nan=-np.inf))
+    least = least_certain(leads)
     lab.judge("md", leads[least][1] > 0 if known(lab, found) else None,
               f"lowest: {lowest}; {least} over that without MD {said(leads[least])}")  # fmt: skip
     judge_order(lab, TABLE_2, found, rows)

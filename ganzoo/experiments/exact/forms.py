@@ -42,7 +42,7 @@ def contrast(form: str, weight: float, reading: str, seed: int, steps: int) -> d
 
 
 def swept(lab: Lab) -> list[dict]:
-    """Returns the contrasts of every form and weight, of most seeds of no weight and the heavy one alone."""
+    """Returns the contrasts of every form: at all weights of `SWEPT` seeds, at 0 and `HEAVY` of the others."""
     steps, rows = lab.choose(smoke=50, short=2_000), []
     for number, seed in enumerate(lab.seeds):
         weights = lab.choose(smoke=(0.0, HEAVY), short=WEIGHTS if number < SWEPT else (0.0, HEAVY))

@@ -7,9 +7,8 @@ import numpy as np
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab
 
-ROUNDS = tuple(
-    round(100 * 300 ** (n / 12)) for n in range(13)
-)  # of xy sqrt(T) is the angle: few T may all be whole turns
+# 100 to 30,000: in xy sqrt(T) is the angle of play, and few T may all be whole turns.
+ROUNDS = tuple(round(100 * 300 ** (n / 12)) for n in range(13))
 # Their curvatures, in x and in y. Were both equal, play would turn and shrink alike from every start.
 GAMES = {"xy": (0.0, 0.0), "xy + x^2/2 - y^2/8": (1.0, 0.25)}
 
