@@ -24,9 +24,9 @@ def test_a_variant_that_diverged_has_no_mode():
 
 
 def test_a_mode_is_held_by_a_quarter_of_its_share():
-    """Of 8 modes and 800 points: 25 within three standard deviations."""
+    """Of 8 modes and 800 points by 25 within three standard deviations, not by 24."""
     density = load("ring8")
-    points = np.concatenate([density.modes[[0] * 750], density.modes[[1] * 25], density.modes[[2] * 24 + [3]] + 0.05])
+    points = np.concatenate([density.modes[[0] * 750 + [1] * 25 + [2] * 24], density.modes[[3]] + 0.05])
     assert zoo.held_modes(points.astype(np.float32), density) == 2
 
 
