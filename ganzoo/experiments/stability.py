@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from ganzoo.evaluation.directions import sign_of
+from ganzoo.experiments.averages import averages
 from ganzoo.experiments.runs import Trained
 
 ALIVE = 0.02  # of the samples: what a class has to get
@@ -105,10 +106,7 @@ def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]
 def summary(name: str, rows: Sequence[Mapping]) -> dict[str, float | str | bool]:
     """Returns a row of many: means and standard deviations over seeds, the collapse rate, whether scores are kept."""
     found: dict[str, float | str | bool] = {"name": name, "runs": len(rows)}
-    for key in ("best", "last", "last_over_best", "seconds"):
-        values = [row[key] for row in rows if math.isfinite(row[key])]
-        found |= {key: float(np.mean(values)) if values else math.nan}
-        found |= {f"{key}_sd": float(np.std(values)) if values else math.nan}
+    found |= averages(rows, ("best", "last", "last_over_best", "seconds"))
     found["collapse_rate"] = float(np.mean([row["collapsed"] for row in rows]))
     found["keeps"] = bool(np.mean([row["last_over_best"] <= KEPT and not row["collapsed"] for row in rows]) >= ENOUGH)
     return found

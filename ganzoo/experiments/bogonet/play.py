@@ -8,6 +8,7 @@ import numpy as np
 
 from ganzoo.config import load_recipe
 from ganzoo.errors import InputError
+from ganzoo.experiments.averages import mean
 from ganzoo.experiments.bogonet.games import RandomGame, changes, drawn, scaled
 from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.runs import Game, Trained
@@ -116,12 +117,6 @@ class Played:
             rows.append({"first": first, "second": second, "measure": measure, "games": len(each),
                          "difference": mean(each), "low": low, "high": high})  # fmt: skip
         return rows
-
-
-def mean(values: np.ndarray, of=np.mean) -> float:
-    """Returns the mean of the values that are numbers, or another statistic; of none NaN."""
-    values = values[np.isfinite(values)]
-    return float(of(values)) if len(values) else np.nan
 
 
 def interval(differences: np.ndarray, seed: int = 0) -> tuple[float, float]:

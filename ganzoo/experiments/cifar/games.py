@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ganzoo import config
+from ganzoo.experiments.averages import mean
 from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.runs import Game, Trained
 from ganzoo.experiments.stability import FEWEST, LOWEST, ahead, column, share_alive, steady
@@ -81,11 +82,7 @@ def row_of(lab: Lab, name: str, trained: Trained) -> dict:
 
 def means(rows: list[dict], names: Iterable[str], key: str) -> dict[str, float]:
     """Returns each method's mean over its runs, of those that have a value; NaN where none has."""
-    found = {}
-    for name in names:
-        values = [row[key] for row in rows if row["method"] == name and np.isfinite(row[key])]
-        found[name] = float(np.mean(values)) if values else np.nan
-    return found
+    return {name: mean(row[key] for row in rows if row["method"] == name) for name in names}
 
 
 def lead(rows: list[dict], first: str, second: str, key: str = "late") -> tuple[float, float, float]:

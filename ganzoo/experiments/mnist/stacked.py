@@ -6,6 +6,7 @@ import numpy as np
 
 from ganzoo.evaluation.classifier_cache import classifier_for
 from ganzoo.evaluation.evaluators import StackedClassifier
+from ganzoo.experiments.averages import by_name
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.mnist.measures import sample_scores
@@ -63,16 +64,7 @@ def games(lab: Lab, names: Sequence[str] | None) -> dict[str, Game]:
 
 def summary(rows: Sequence[dict]) -> list[dict]:
     """Returns a row a game, lowest reverse KL first: means and standard deviations over the seeds that have scores."""
-    found = []
-    for name in dict.fromkeys(row["game"] for row in rows):
-        own = [row for row in rows if row["game"] == name]
-        line = {"game": name, "runs": len(own), "finished": sum(row["status"].startswith("finished") for row in own)}
-        for column in COLUMNS:
-            values = [row[column] for row in own if np.isfinite(row.get(column, np.nan))]
-            line |= {column: float(np.mean(values)) if values else np.nan,
-                     f"{column}_sd": float(np.std(values)) if values else np.nan}  # fmt: skip
-        found.append(line)
-    return sorted(found, key=lambda row: (np.isnan(row["reverse_kl"]), row["reverse_kl"]))
+    return sorted(by_name(rows, "game", COLUMNS), key=lambda row: (np.isnan(row["reverse_kl"]), row["reverse_kl"]))
 
 
 @experiment(

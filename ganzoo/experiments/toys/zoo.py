@@ -3,6 +3,7 @@
 import numpy as np
 
 from ganzoo.data import Density, load
+from ganzoo.experiments.averages import by_name
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab, require_any
 from ganzoo.experiments.runs import Trained
@@ -29,21 +30,6 @@ def row_of(trained: Trained, density: Density) -> dict:
         return row | {"held": 0.0, "modes": 0.0, "high_quality": 0.0}
     held = trained.measured("held_modes", lambda gan: {"held": held_modes(gan.generate(SAMPLES, seed=1), density)})
     return row | {"held": held[-1]["held"]} | {name: trained.scores[-1][score] for name, score in SCORES.items()}
-
-
-def summary(rows: list[dict]) -> list[dict]:
-    """Returns a row a variant: mean and standard deviation over its seeds of each column."""
-    found = []
-    for name in dict.fromkeys(row["variant"] for row in rows):
-        own = [row for row in rows if row["variant"] == name]
-        found.append(
-            {"variant": name, "runs": len(own), "finished": sum(r["status"].startswith("finished") for r in own)}
-        )
-        for column in COLUMNS:
-            values = [row[column] for row in own if np.isfinite(row.get(column, np.nan))]
-            found[-1] |= {column: float(np.mean(values)) if values else np.nan,
-                          f"{column}_sd": float(np.std(values)) if values else np.nan}  # fmt: skip
-    return found
 
 
 @experiment(
@@ -80,7 +66,8 @@ def p_zoo(lab: Lab) -> None:
             rows += [{"variant": name, **row_of(each, density)} for each in runs]
             if runs and runs[0].steps:
                 points[name] = runs[0].restored().generate(SAMPLES, seed=1)
-        table = sorted(summary(rows), key=lambda row: (np.isnan(row["reverse_kl"]), row["reverse_kl"]))
+        table = by_name(rows, "variant", COLUMNS)
+        table.sort(key=lambda row: (np.isnan(row["reverse_kl"]), row["reverse_kl"]))
         lab.table(
             f"{dataset}_runs",
             [{**dict.fromkeys(("variant", "seed", "status", "seconds", *COLUMNS), ""), **row} for row in rows],
