@@ -115,6 +115,16 @@ def test_transposed_convolutions_start_by_their_true_fan_in(spec):
         np.testing.assert_allclose(layer.kernel.numpy().var(), variance, rtol=0.1)
 
 
+def test_ebgans_transposed_convolutions_start_by_keras_count():
+    found = of_kind(
+        network("discriminator", {"architecture": "autoencoder"}, (32, 32, 3), 0, 0), layers.Conv2DTranspose
+    )
+    assert len(found) == 4
+    for layer in found:
+        size, _, filters, _ = layer.kernel.shape
+        np.testing.assert_allclose(layer.kernel.numpy().var(), 1 / (size**2 * filters), rtol=0.2)  # LeCun
+
+
 # Residual blocks.
 
 
