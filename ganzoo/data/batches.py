@@ -50,9 +50,19 @@ def training_batches(
         )
     if group > 1:
         batches = batches.map(lambda rows: together(rows, group, batch_size))
+    return ahead(batches)
+
+
+def ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns batches in their order, made before they are asked for.
+
+    Nothing is tuned: the thread that tunes sleeps for ever longer, up to a minute, at times (TensorFlow 2.21) also on
+    when its iterator ends, and `fit` would wait for it. Maps in parallel take a thread a core without it.
+    """
     options = tf.data.Options()
     options.deterministic = True
-    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
+    options.autotune.enabled = False
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def together(rows: tf.Tensor, group: int, batch: int) -> tf.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.data.arguments import whole_number
-from ganzoo.data.batches import rows_of
+from ganzoo.data.batches import ahead, rows_of
 from ganzoo.data.grouping import finish
 from ganzoo.data.layout import LOOKED_AT, array_layout, require_usable_dtype, require_usable_values
 from ganzoo.data.user_dataset import DEFAULT_BATCH_SIZE, from_dataset, require_divisible, too_few
@@ -118,8 +118,7 @@ def _from_array(x: np.ndarray, batch: int, group: int, shares: int, seed: int | 
         rows = rows.shuffle(len(x), seed=seed, reshuffle_each_iteration=True)
     rows = rows.batch(batch * group, drop_remainder=drop)
     finished = finish(layout, batch if drop else None, group)
-    result = rows.map(lambda chosen: finished(rows_of(x, chosen)), tf.data.AUTOTUNE, deterministic=True)
-    return result.prefetch(tf.data.AUTOTUNE)
+    return ahead(rows.map(lambda chosen: finished(rows_of(x, chosen)), tf.data.AUTOTUNE))
 
 
 def _dtype(x: np.ndarray) -> tf.DType:
