@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo.data import Examples, load, training_batches, unit_range
+from ganzoo.data import Examples, adapt, load, training_batches, unit_range
 from ganzoo.errors import InputError
 
 NUMBERED = Examples("numbered", "train", np.arange(25, dtype=np.uint8).reshape(25, 1, 1, 1))
@@ -29,6 +29,13 @@ def test_shape_dtype_and_range():
     assert batch.max() <= 1
     assert batch.max() > 0.9
     assert (unit_range(digits.images).numpy() == batch[0]).all(axis=(1, 2, 3)).any()
+
+
+def test_no_thread_tunes_that_an_end_would_wait_for():
+    for batches in (training_batches(NUMBERED, 8, seed=0), adapt(NUMBERED.images, batch_size=8)):
+        options = batches.options()
+        assert options.autotune.enabled is False
+        assert options.deterministic
 
 
 @pytest.mark.parametrize("start", [1, 2, 3, 4, 7, 3000])
