@@ -34,7 +34,7 @@ def row_of(trained: Trained, density: Density) -> dict:
 
 @experiment(
     "p-zoo",
-    hours=(0.01, 1.6, 6.0),
+    hours=(0.01, 1.0, 4.0),
     seeds=5,
     differs="one setting for all variants, not each one's own, 16 minibatch kernels for 100 "
     "(ganzoo/experiments/toys/games.py); its one rate of 1e-3 for both players was chosen since the plain game "
