@@ -56,8 +56,8 @@ def training_batches(
 def ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Returns batches in their order, made before they are asked for.
 
-    Nothing is tuned: the thread that tunes sleeps for ever longer, up to a minute, at times (TensorFlow 2.21) also on
-    when its iterator ends, and `fit` would wait for it. Maps in parallel take a thread a core without it.
+    Not autotuned: TensorFlow's tuning thread sleeps longer and longer, up to a minute, and in 2.21 does not always wake
+    when its iterator ends; then `fit` waits for it. Parallel maps take a thread a core without it.
     """
     options = tf.data.Options()
     options.deterministic = True
