@@ -31,7 +31,7 @@ ones 128 wide on points) and batches of 32 (64 on points), for which that optimi
 Ring: modes with a sample within 3 standard deviations; share of samples within 3 of some mode; reverse KL of the
 histogram of modes, in nats. Digits: classifier score over that of held-out digits; FID by the
 classifier's features; classes, of ten, that get 1 % of the samples. 2,000 samples. (The scores of
-`averaged`, `consensus`, `cramer`, f-GANs, `imle`, `locally_stable`, `r3gan` and `unrolled` are by the
+`averaged`, `consensus`, `cramer`, f-GANs, `imle`, `locally_stable`, `r3gan`, `unrolled` and `wgan_gp` are by the
 shipped classifier; the others are of before, by one trained where a trial ran: such weights differ a little.)
 """
 RING = ("modes_covered", "high_quality_share", "reverse_kl")
