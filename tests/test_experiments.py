@@ -205,6 +205,13 @@ def test_a_score_where_more_is_better():
     assert stability.reached(run, "modes_covered", 9.0) == (math.inf, math.inf)
 
 
+def test_of_many_classes_those_of_real_images_are_reached():
+    """As in Inception's view, whose 1,008 have no shares."""
+    few, half = ([{"classes_reached/i": reached, "real_classes_reached/i": 600.0}] for reached in (299.0, 300.0))
+    assert [stability.share_alive(found[0]) < stability.FEWEST for found in (few, half)] == [True, False]
+    assert math.isnan(stability.share_alive({"fid/i": 3.0}))
+
+
 def test_who_keeps_its_score():
     """On four of five seeds, and no fewer."""
     good, bad = (stability.steady(Run(rows(values)), "fid") for values in ([50, 40, 47], [50, 40, 49]))

@@ -129,9 +129,9 @@ def trained(values, status="finished", seed=0):
     return SimpleNamespace(scores=rows, status=status, finished=finished, seed=seed, seconds=1.0)
 
 
-def test_a_run_that_diverges_scores_what_it_had():
+def test_a_run_that_diverges_has_the_area_it_had_and_ends_lowest():
     row = play.row_of(3, "dragan", trained([1.5, 4.0, 2.0], "diverged"), "classifier_score")
-    assert (row["final"], row["area"], row["distance"], row["collapsed"]) == (2.0, 7.5, 50.0, True)
+    assert (row["final"], row["area"], row["distance"], row["collapsed"]) == (1.0, 7.5, 50.0, True)
     nothing = play.row_of(3, "dragan", trained([], "diverged"), "classifier_score")
     assert (nothing["final"], nothing["area"], nothing["collapsed"]) == (1.0, 0.0, True)
     assert np.isnan(nothing["distance"])
@@ -151,10 +151,10 @@ def test_games_that_were_cut_are_left_out_and_broken_ones_are_not():
     )  # fmt: skip
     assert what.complete == [0, 1]
     first, _ = what.summary()
-    assert (first["games"], first["final"], first["final_sd"], first["area"]) == (2, 3.5, 0.5, 4.5)
+    assert (first["games"], first["final"], first["final_sd"], first["area"]) == (2, 2.5, 1.5, 4.5)
     assert first["collapse_rate"] == 0.5
     rows = {(row["first"], row["measure"]): row for row in what.differences()}
-    assert rows["a", "final"]["difference"] == 2.0
+    assert rows["a", "final"]["difference"] == 1.0
     assert rows["b", "area"]["difference"] == -1.5
     assert rows["a", "distance"]["difference"] == pytest.approx(np.mean(np.log([25 / 50, (100 / 3) / 100])))
 

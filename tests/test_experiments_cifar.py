@@ -178,6 +178,17 @@ def test_rule_of_figure_5(monkeypatch, tmp_path, scores, above, vanilla):
     assert found == {"above": above, "vanilla": vanilla}
 
 
+def test_figure_5_is_not_told_by_a_game_that_has_not_begun(monkeypatch, tmp_path):
+    found = verdicts(monkeypatch, tmp_path, "k-fig5", lambda name: {"learned": name != "dragan, equal G steps"})
+    assert found == {"above": UNTOLD, "vanilla": UNTOLD}
+
+
+def test_batch_norm_is_in_all_discriminators_of_figure_5_but_wgan_gps(tmp_path):
+    five = kodali.five(Lab(experiments.named("k-fig5"), tmp_path, tmp_path, budget="short"))
+    norms = {name: recipe(game).gan["networks"]["discriminator"]["normalized"] for name, game in five.items()}
+    assert norms == {name: name != "wgan_gp" for name in kodali.FIG_5}
+
+
 @pytest.mark.parametrize(
     ("change", "stable"),
     [

@@ -17,8 +17,9 @@ BEYOND = 1.5  # times the best score: a last one worse than that is a collapse
 KEPT = 1.2  # times the best score: a last one no worse than that is kept
 ENOUGH = 0.8  # of the seeds: so many have to keep theirs
 COLLAPSED = (
-    "collapsed: fewer than half of the classes have 2 % of the last samples (of points: of the modes have one), or the "
-    "last score is more than 1.5 times worse than the best, or the run diverged"
+    "collapsed: fewer than half of the classes have 2 % of the last samples (of points: of the modes have one; of "
+    "many classes: of those of real images have one), or the last score is more than 1.5 times worse than the best, or "
+    "the run diverged"
 )
 
 
@@ -45,12 +46,18 @@ def times_best(values: Sequence[float], metric: str, floor: float = 0.0) -> floa
 
 
 def share_alive(row: Mapping[str, float], modes: int | None = None) -> float:
-    """Returns the share of the classes that at least 2 % of the samples are in; of points that of the modes reached."""
+    """Returns the share of the classes that at least 2 % of the samples are in; of points that of the modes reached.
+
+    Of more classes than get shares, Inception's say: that of those reached, of those that real images reach.
+    """
     shares = [value for name, value in row.items() if name.startswith("class_share_")]
     if shares:
         return float(np.mean(np.array(shares) >= ALIVE))
-    covered = column([row], "modes_covered")
-    return covered[0] / modes if covered and modes else math.nan
+    if modes:
+        reached, whole = column([row], "modes_covered"), [modes]
+    else:
+        reached, whole = (column([row], name) for name in ("classes_reached", "real_classes_reached"))
+    return reached[0] / whole[0] if reached and whole else math.nan
 
 
 def ahead(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[float, float, float]:
@@ -63,6 +70,9 @@ def ahead(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[floa
         return (float(leads.mean()) if len(leads) else math.nan), math.nan, math.nan
     mean, reach = leads.mean(), student.ppf(0.975, len(leads) - 1) * leads.std(ddof=1) / math.sqrt(len(leads))
     return float(mean), float(mean - reach), float(mean + reach)
+
+
+SEEDWISE = "seed by seed, with the 95 % interval of the difference"
 
 
 def said(lead: tuple[float, float, float]) -> str:

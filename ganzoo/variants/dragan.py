@@ -44,6 +44,8 @@ class DRAGAN(GAN):
         reach scaled by the batch's standard deviation. The norm is that of the logit's gradient, as in every
         public code, where the paper writes D as a probability. The discriminator has no batch norm, since the
         penalty is one of single examples (the paper kept it). The paper prints E[||g|| - k]^2 for E[(||g|| - k)^2].
+        The notebook has images in [0, 1]; of images in [-1, 1], where slopes are half as large, its penalty is that of
+        `penalty_weight` 40 and `penalty_target` 0.5. The default is the paper's 10 and 1, as in chainer-gan-lib.
 
     Elsewhere: chainer-gan-lib takes the standard deviation per pixel and no u; compare_gan centres the noise and
         clips to the range of pixels; both are settings here.

@@ -129,12 +129,12 @@ def interval(differences: np.ndarray, seed: int = 0) -> tuple[float, float]:
 
 
 def row_of(number: int, algorithm: str, trained: Trained, metric: str) -> dict:
-    """Returns a row of a run: it scores what it had, also where it diverged."""
+    """Returns a row of a run: one that diverged has the area that it had, and ends at the lowest score."""
     values, distances = (column(trained.scores, name) for name in (metric, "fid"))
     kept = steady(trained, metric)
     return {
         "game": number, "algorithm": algorithm, "evaluations": len(values),
-        "final": values[-1] if values else LOWEST, "area": float(np.sum(values)),
+        "final": values[-1] if values and trained.finished else LOWEST, "area": float(np.sum(values)),
         "distance": distances[-1] if distances else np.nan, **kept,
     }  # fmt: skip
 

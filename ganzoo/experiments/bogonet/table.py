@@ -7,7 +7,7 @@ from ganzoo.experiments.bogonet.games import described
 from ganzoo.experiments.bogonet.play import MEASURES, Played, Setting, play
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment, experiment
 from ganzoo.experiments.lab import Lab, NotEnough
-from ganzoo.experiments.papers import DRAGAN
+from ganzoo.experiments.papers import DRAGAN, PLAIN_GAME
 from ganzoo.files import write_text
 
 VANILLA = "non_saturating"
@@ -17,7 +17,7 @@ SHORT = Setting(games=30)
 # The paper says neither rounds nor batch.
 FULL = Setting(
     games=100, dataset="cifar10", side=32, divisor=1, rounds=20_000, evaluations=100, samples=5_000, batch_size=64,
-    learning_rate=1e-4, metrics=("inception_score", "fid"),
+    learning_rate=1e-4, metrics=("inception_score", "modes", "fid"),
 )  # fmt: skip
 SMOKE = Setting(games=1, rounds=4, evaluations=2, samples=50)
 TABLE = "Kodali et al. 2018, table 1"
@@ -75,9 +75,10 @@ def judge(lab: Lab, played: Played, claim: str, second: str, measures: Sequence[
     hours=(0.01, 1.7, 150.0),
     differs="the paper names families and odds: ranges (one width for all layers of a network), rounds, batch, "
     "optimizer and the number of evaluations are ours; critics of WGAN-GP have no batch norm where it is drawn, "
-    f"DRAGAN's discriminators do; judges get these games, not another set; {DRAGAN}",
+    f"DRAGAN's discriminators do; judges get these games, not another set; {DRAGAN}; {PLAIN_GAME}",
     scaled="30 games for 100, of digits 16x16 for CIFAR-10; drawn widths by 8, one strided layer less; 1,000 rounds, "
-    "20 evaluations of 500 samples by the digits' classifier for 100 by Inception; learning rate 5e-4 for 1e-4",
+    "at which wgan_gp gains by its five critic steps in each; 20 evaluations of 500 samples by the digits' classifier "
+    "for 100 by Inception; learning rate 5e-4 for 1e-4",
     claims={
         "final": Claim(
             TABLE,

@@ -16,7 +16,7 @@ from ganzoo.experiments.cifar.games import (
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.ranks import agreement
-from ganzoo.experiments.stability import said
+from ganzoo.experiments.stability import SEEDWISE, said
 
 # Inception score by Chainer's port, on which real CIFAR-10 reads 12.00; best runs. All but D2GAN's are those of
 # chainer-gan-lib's page.
@@ -91,7 +91,6 @@ ORDER_RULE = (
     "Kendall's tau of the means of late scores (mean of a run's last three) with the published ones is above 0, its "
     "95 % interval by a bootstrap over methods and seeds, too"
 )
-SEEDWISE = "seed by seed, with the 95 % interval of the difference"
 FIRST_RULE = f"its {LATE} is above that of every other row, {SEEDWISE}; told beside of the least certain one"
 COMMON = {
     "seeds": 3,
@@ -102,9 +101,11 @@ COMMON = {
     "scaled": SCALED,
 }
 METHODS = (
-    "; methods are played by chainer-gan-lib's settings, but for BEGAN's networks and 64 latents, batch norm in the "
-    "last convolution of minibatch discrimination, 8,192 features for 2,048 in DFM, and D2GAN, which it does not have "
-    "(alpha and beta 0.1, within its paper's range)"
+    "; methods are played by chainer-gan-lib's settings, but that players alternate, each with fakes of its own, where "
+    "its step takes both losses from the same ones (so do minibatch discrimination, DFM and BEGAN here), that layers "
+    "without batch norm start from He uniform weights for N(0, 0.02^2), for BEGAN's networks and 64 latents, batch "
+    "norm in the last convolution of minibatch discrimination, 8,192 features for 2,048 in DFM, and D2GAN, which it "
+    "does not have (alpha and beta 0.1, within its paper's range)"
 )
 
 

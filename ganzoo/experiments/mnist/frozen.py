@@ -75,10 +75,10 @@ def alone(gan: GAN, player: str, batches: Iterator, marks: Sequence[int]) -> Ite
         yield mark
 
 
-def rebuilt(trained: Trained, seed: int) -> GAN:
-    """Returns a run's game with new players."""
+def rebuilt(trained: Trained, **settings: int | str) -> GAN:
+    """Returns a run's game with new players and other settings."""
     recipe, shape = folders.held_recipe(trained.run.model_dir)
-    return config.build(recipe, image_shape=shape, seed=seed)
+    return config.build(recipe, image_shape=shape, **settings)
 
 
 def weight_gradients(gan: GAN, loss: Callable[[tf.Tensor], tf.Tensor], batches: int) -> Callable[[], np.ndarray]:
@@ -116,9 +116,9 @@ def size_and_spread(gradients: np.ndarray) -> dict[str, float]:
         "saturates": Claim(
             "Article; Arjovsky & Bottou 2017, figure 2",
             "With log(1 - D) the held generator's gradient vanishes as the discriminator nears its optimum.",
-            "held after 1, 10 and 25 epochs, each of them where the mean D(G(z)) at the last mark is under "
-            f"{100 * SURE:g} %, so that D is near its optimum: the mean gradient's norm there is under 1 % of its "
-            "largest; mean of seeds; not told if D is at none",
+            "held after 1, 10 and 25 epochs, each: the mean gradient's norm at the last mark is under 1 % of its "
+            f"largest; mean of seeds; not told unless the mean D(G(z)) there is under {100 * SURE:g} % in all three, "
+            "so that D is near its optimum",
             "figure",
         ),
         "grows": Claim(
@@ -178,12 +178,12 @@ def judge_gradients(lab: Lab, rows: list[dict]) -> None:
         levels[epoch] = float(series(rows, "log(1 - D)", "probability", epoch=epoch)[-1])
         columns = (series(rows, "-log D", column, epoch=epoch) for column in ("norm_of_mean", "spread"))
         growths[epoch] = [float(values[-1] / values[start]) for values in columns]
-    told, near = lab.told, [rests[epoch] for epoch, level in levels.items() if level < SURE]
+    told, near = lab.told, max(levels.values()) < SURE
     found = "; ".join(
         f"epoch {epoch}: {100 * rest:.3g} % of its largest, D(G(z)) {levels[epoch]:.2g}"
         for epoch, rest in rests.items()
     )
-    lab.judge("saturates", all(rest < 0.01 for rest in near) if told and near else None, found)
+    lab.judge("saturates", max(rests.values()) < 0.01 if told and near else None, found)
     found = "; ".join(f"epoch {epoch}: norm x {norm:.2g}, spread x {far:.2g}" for epoch, (norm, far) in growths.items())
     lab.judge("grows", all(min(growth) >= 3 for growth in growths.values()) if told else None, found)
 
@@ -212,8 +212,8 @@ def variety(gan: GAN, count: int) -> dict[str, float]:
     "a-frozen-d",
     hours=(0.01, 0.3, 3.0),
     **COMMON,
-    differs="the article argues without networks: two layers of stride 2 without batch norm, on MNIST; G ascends "
-    "log D, which pushes no more once D(G(z)) is 1, where the article has it go on to the best image",
+    differs="the article argues without networks: two layers of stride 2 without batch norm, on MNIST; once D is held "
+    "G ascends its logit, by new steps of Adam, since log D pushes no more where D(G(z)) is 1",
     claims={
         "one_point": Claim(
             "Article, on mode collapse",
@@ -235,7 +235,9 @@ def a_frozen_d(lab: Lab) -> None:
     epoch = lab.choose(smoke=1, short=HELD_EPOCH)
     rows, sheet = [], []
     for trained in trained_game(lab):
-        gan = trained.restored(epoch * rounds_of_epoch(lab))
+        old, gan = trained.restored(epoch * rounds_of_epoch(lab)), rebuilt(trained, objective="wasserstein")
+        for name in ("discriminator", "generator"):
+            getattr(gan, name).set_weights(getattr(old, name).get_weights())
         batches = itertools.repeat(tf.zeros((BATCH, *gan.image_shape)))  # the generator sees no data
         for mark in alone(gan, "generator", batches, marks):
             rows.append({"seed": trained.seed, "step": mark, **variety(gan, lab.choose(smoke=50, short=1_000))})

@@ -10,7 +10,7 @@ from ganzoo.data import load
 from ganzoo.evaluation import modes_covered
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab
-from ganzoo.experiments.papers import DRAGAN
+from ganzoo.experiments.papers import DRAGAN, PLAIN_GAME
 from ganzoo.experiments.runs import Game, Trained
 from ganzoo.experiments.stability import ahead, said
 from ganzoo.gan import GAN
@@ -21,7 +21,8 @@ NETWORK = '{architecture = "mlp", width = 128, depth = 3}'
 WEIGHT = 0.1
 SEEDS = 5
 DIFFERS = (
-    "the paper does not say its setting: three layers of 128 units, penalty weight 0.1, not its usual 10; " + DRAGAN
+    "the paper does not say its setting: three layers of 128 units, penalty weight 0.1, not its usual 10; "
+    f"{DRAGAN}; {PLAIN_GAME}"
 )
 SCALED = "6,000 rounds; the paper does not say how many"
 VARIANTS = ("non_saturating", "wgan_gp", "dragan")
