@@ -191,6 +191,8 @@ def test_collapse(run, ratio, collapsed):
         ([0.1, 0.0, 0.1], "reverse_kl", 0.0, math.inf),
         ([0.1, -0.01, -0.01], "kid", 0.0, 1.0),
         ([0.5, 0.9, 0.6], "high_quality_share", 0.0, 1.5),
+        ([0.5, 0.9, 0.0], "high_quality_share", 0.0, math.inf),
+        ([0.0, 0.0, 0.0], "high_quality_share", 0.0, 1.0),
     ],
 )
 def test_how_much_worse_the_last_score_is(values, metric, floor, ratio):
@@ -211,6 +213,18 @@ def test_who_keeps_its_score():
     assert stability.summary("a", [good] * 4 + [bad])["keeps"]
     assert not stability.summary("a", [good] * 3 + [bad] * 2)["keeps"]
     assert stability.summary("a", [good, bad])["last"] == 48.0
+
+
+def test_a_summary_hides_no_collapse():
+    """Neither a score that came to nothing, nor a run that had none yet."""
+    kept, lost = (
+        stability.steady(Run([{"step": 10, "recall": 0.5}, {"step": 20, "recall": last}]), "recall")
+        for last in (0.5, 0.0)
+    )
+    assert stability.summary("a", [kept, kept, lost, lost, lost])["last_over_best"] == math.inf
+    assert stability.summary("a", [kept, kept, kept, lost, lost])["last_over_best"] == 1.0
+    found = stability.summary("a", [kept, *[stability.steady(Run([], status="diverged"), "recall")] * 4])
+    assert (found["scored"], found["runs"], found["last"], found["collapse_rate"]) == (1, 5, 0.5, 0.8)
 
 
 def test_a_lead_is_taken_seed_by_seed():
