@@ -132,20 +132,29 @@ def test_the_page_has_each_verdict(tmp_path):
     assert "* `k-regret`: " in text
     claims = sum(len(experiments.named(id).claims) for id in ("z-kl", "a-divergences"))
     assert text.count("\n| ") == claims + 2 * 2  # and two lines of each table's head
-    path = tmp_path / "results" / "z-kl" / "record.json"
+    path = tmp_path / "results" / "z-table1" / "record.json"
     assert "for a verdict" not in text
+    (tmp_path / "results" / "z-kl").rename(path.parent)
     record = json.loads(path.read_text()) | {"id": "z-table1", "seeds": [0, 2], "devices": ["NVIDIA H100"]}
     path.write_text(json.dumps(record))
     assert "seeds 0, 2; 3 are needed for a verdict; on NVIDIA H100;" in report.page(tmp_path / "results")
-    compared = tmp_path / "results" / "compare-digits"
-    compared.mkdir()
-    (compared / "record.json").write_text(json.dumps(record | {"id": "compare-digits", "files": ["variants.md"]}))
-    (compared / "variants.md").write_text("| variant |\n| --- |\n| `dcgan` |\n")
-    text = report.page(tmp_path / "results")
-    assert text.index("## z-table1") < text.index("## compare-digits") < text.index("| `dcgan` |")
     path.write_text("{")
     with pytest.raises(InputError, match="no record"):
         report.page(tmp_path / "results")
+
+
+def test_the_page_has_each_comparison_of_a_data_set(tmp_path):
+    record, _ = reproduced("z-kl", tmp_path)
+    for name, variant in (("digits-long", "dcgan"), ("compare-digits", "lsgan")):
+        folder = tmp_path / "results" / name
+        folder.mkdir()
+        compared = record | {"id": "compare-digits", "files": ["variants.md", "scores.png"]}
+        (folder / "record.json").write_text(json.dumps(compared))
+        (folder / "variants.md").write_text(f"| variant |\n| --- |\n| `{variant}` |\n")
+    text = report.page(tmp_path / "results")
+    parts = ("## z-kl", "## compare-digits", "| `lsgan` |", "## digits-long", "| `dcgan` |")
+    assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
+    assert "](results/digits-long/scores.png)" in text
 
 
 # Stability.
