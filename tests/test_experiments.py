@@ -251,13 +251,17 @@ def test_compare_on_the_command_line(tmp_path):
     command += ["--seeds=2", "--steps=20", "--set=train.evaluate_samples=100"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("| `") == 2
+    assert done.stdout.count("\n| `") == 2
+    assert done.stdout.startswith("dcgan: recipe dcgan, 20 rounds\n")
     folder = tmp_path / "results" / "compare-ring8"
     assert {"runs.csv", "variants.csv", "variants.md", "scores.png", "record.json"} <= {
         p.name for p in folder.iterdir()
     }
     with open(folder / "runs.csv", newline="") as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["finished"] * 4
+    again = subprocess.run([*command, "--output=here"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert " --output=here " in json.loads((tmp_path / "here" / "record.json").read_text())["command"]
     wrong = subprocess.run(
         [*command[:2], "--variants=dcgan,dcgann"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
