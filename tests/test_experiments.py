@@ -132,20 +132,29 @@ def test_the_page_has_each_verdict(tmp_path):
     assert "* `k-regret`: " in text
     claims = sum(len(experiments.named(id).claims) for id in ("z-kl", "a-divergences"))
     assert text.count("\n| ") == claims + 2 * 2  # and two lines of each table's head
-    path = tmp_path / "results" / "z-kl" / "record.json"
+    path = tmp_path / "results" / "z-table1" / "record.json"
     assert "for a verdict" not in text
+    (tmp_path / "results" / "z-kl").rename(path.parent)
     record = json.loads(path.read_text()) | {"id": "z-table1", "seeds": [0, 2], "devices": ["NVIDIA H100"]}
     path.write_text(json.dumps(record))
     assert "seeds 0, 2; 3 are needed for a verdict; on NVIDIA H100;" in report.page(tmp_path / "results")
-    compared = tmp_path / "results" / "compare-digits"
-    compared.mkdir()
-    (compared / "record.json").write_text(json.dumps(record | {"id": "compare-digits", "files": ["variants.md"]}))
-    (compared / "variants.md").write_text("| variant |\n| --- |\n| `dcgan` |\n")
-    text = report.page(tmp_path / "results")
-    assert text.index("## z-table1") < text.index("## compare-digits") < text.index("| `dcgan` |")
     path.write_text("{")
     with pytest.raises(InputError, match="no record"):
         report.page(tmp_path / "results")
+
+
+def test_the_page_has_each_comparison_of_a_data_set(tmp_path):
+    record, _ = reproduced("z-kl", tmp_path)
+    for name, variant in (("digits-long", "dcgan"), ("compare-digits", "lsgan")):
+        folder = tmp_path / "results" / name
+        folder.mkdir()
+        compared = record | {"id": "compare-digits", "files": ["variants.md", "scores.png"]}
+        (folder / "record.json").write_text(json.dumps(compared))
+        (folder / "variants.md").write_text(f"| variant |\n| --- |\n| `{variant}` |\n")
+    text = report.page(tmp_path / "results")
+    parts = ("## z-kl", "## compare-digits", "| `lsgan` |", "## digits-long", "| `dcgan` |")
+    assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
+    assert "](results/digits-long/scores.png)" in text
 
 
 # Stability.
@@ -191,6 +200,8 @@ def test_collapse(run, ratio, collapsed):
         ([0.1, 0.0, 0.1], "reverse_kl", 0.0, math.inf),
         ([0.1, -0.01, -0.01], "kid", 0.0, 1.0),
         ([0.5, 0.9, 0.6], "high_quality_share", 0.0, 1.5),
+        ([0.5, 0.9, 0.0], "high_quality_share", 0.0, math.inf),
+        ([0.0, 0.0, 0.0], "high_quality_share", 0.0, 1.0),
     ],
 )
 def test_how_much_worse_the_last_score_is(values, metric, floor, ratio):
@@ -220,6 +231,18 @@ def test_who_keeps_its_score():
     assert stability.summary("a", [good, bad])["last"] == 48.0
 
 
+def test_a_summary_hides_no_collapse():
+    """Neither a score that came to nothing, nor a run that had none yet."""
+    kept, lost = (
+        stability.steady(Run([{"step": 10, "recall": 0.5}, {"step": 20, "recall": last}]), "recall")
+        for last in (0.5, 0.0)
+    )
+    assert stability.summary("a", [kept, kept, lost, lost, lost])["last_over_best"] == math.inf
+    assert stability.summary("a", [kept, kept, kept, lost, lost])["last_over_best"] == 1.0
+    found = stability.summary("a", [kept, *[stability.steady(Run([], status="diverged"), "recall")] * 4])
+    assert (found["scored"], found["runs"], found["last"], found["collapse_rate"]) == (1, 5, 0.5, 0.8)
+
+
 def test_a_lead_is_taken_seed_by_seed():
     """Differences of 1, 2 and 3: mean 2, 95 % interval 2 +- 4.303 / sqrt(3)."""
     first, second = {0: 11.0, 1: 22.0, 2: 33.0, 3: 99.0}, {0: 10.0, 1: 20.0, 2: 30.0}
@@ -235,13 +258,17 @@ def test_compare_on_the_command_line(tmp_path):
     command += ["--seeds=2", "--steps=20", "--set=train.evaluate_samples=100"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("| `") == 2
+    assert done.stdout.count("\n| `") == 2
+    assert done.stdout.startswith("dcgan: recipe dcgan, 20 rounds\n")
     folder = tmp_path / "results" / "compare-ring8"
     assert {"runs.csv", "variants.csv", "variants.md", "scores.png", "record.json"} <= {
         p.name for p in folder.iterdir()
     }
     with open(folder / "runs.csv", newline="") as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["finished"] * 4
+    again = subprocess.run([*command, "--output=here"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert " --output=here " in json.loads((tmp_path / "here" / "record.json").read_text())["command"]
     wrong = subprocess.run(
         [*command[:2], "--variants=dcgan,dcgann"], cwd=tmp_path, capture_output=True, text=True, check=False
     )

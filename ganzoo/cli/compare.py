@@ -1,7 +1,10 @@
-"""Compares variants on one data set: best and last scores, spread over seeds, collapse rate, time to a score.
+"""Compares variants on one data set: best and last scores, spread over seeds, collapse rate, core-seconds to a score.
 
 ganzoo compare --variants=dcgan,dragan,dual_d_selu --dataset=digits --seeds=5
 ganzoo compare --variants=wgan_gp,unrolled --dataset=ring8 --steps=2000
+
+Each plays its small recipe for the data set, or its paper's if that is of it; it says which, and for how many rounds.
+Where it has neither, its paper's recipe plays there for --steps rounds.
 
 The same command goes on where it was cut. Collapsed: fewer than half of the classes have 2 % of the samples (of points:
 half of the modes have one), the last score is more than 1.5 times worse than the best, or the run diverged. A variant
@@ -27,7 +30,7 @@ METRIC = flags.DEFINE_string(
 )
 SEEDS = flags.DEFINE_integer("seeds", 5, "How many, from 0 on.", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", None, "Rounds; if not given the recipes' own.", lower_bound=1)
-SCORE = flags.DEFINE_float("score", None, "After how many rounds and seconds was it reached?")
+SCORE = flags.DEFINE_float("score", None, "After how many rounds and core-seconds was it reached?")
 SET = flags.DEFINE_multi_string("set", [], "section.key=value over the recipes'; may be repeated.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder; if not given results/compare-DATASET.")
 RUNS = flags.DEFINE_string("runs", "runs/experiments", "Where runs go, which experiments share.")
@@ -43,14 +46,15 @@ def main() -> None:
     names = VARIANTS.value
     if not names or len(set(names)) < len(names):
         raise InputError(f"--variants={','.join(names)}: give names, each once")
-    folder = OUTPUT.value or f"results/compare-{DATASET.value}"
+    experiment = comparison(DATASET.value)
+    folder = OUTPUT.value or f"results/{experiment.id}"
     require_writable(f"{folder}/record.json")
     lab = Lab(
-        comparison(DATASET.value), folder, RUNS.value,
+        experiment, folder, RUNS.value,
         budget="short", seeds=SEEDS.value, core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
     )  # fmt: skip
     asked = {"variants": ",".join(names), "dataset": DATASET.value, "metric": metric, "seeds": SEEDS.value,
-             "steps": STEPS.value, "score": SCORE.value}  # fmt: skip
+             "steps": STEPS.value, "score": SCORE.value, "output": OUTPUT.value}  # fmt: skip
     given = [f"--{flag}={value}" for flag, value in asked.items() if value is not None]
     command = shlex.join(["ganzoo", "compare", *given, *(f"--set={change}" for change in SET.value)])
     with lab.recorded(command):

@@ -34,7 +34,9 @@ Padala & Gujar 2018 survey those of `z-table1`, `k-fig5` and `k-fdiv5` alone are
 
 
 def load(folder: str | os.PathLike) -> list[dict]:
-    """Returns the records below a folder, in the order of the experiments, comparisons after them.
+    """Returns the records below a folder, each with the name of its own, `folder`, in the order of the experiments.
+
+    Comparisons come after these.
 
     Raises:
         InputError: if a record cannot be read.
@@ -43,11 +45,11 @@ def load(folder: str | os.PathLike) -> list[dict]:
     for path in Path(folder).glob(f"*/{RECORD_FILE}"):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            found[record["id"]] = {key: record[key] for key in KEYS}
+            found[path.parent.name] = {key: record[key] for key in KEYS} | {"folder": path.parent.name}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is no record of an experiment ({error}); remove it or run it again") from None
     order = [*known(), *sorted(found.keys() - known().keys())]
-    return [found[id] for id in order if id in found]
+    return [found[name] for name in order if name in found]
 
 
 def page(folder: str | os.PathLike) -> str:
@@ -73,7 +75,8 @@ def _line(experiment: Experiment) -> str:
 
 def _section(record: dict, folder: Path) -> str:
     stop = "" if record["title"].endswith("?") else "."
-    lines = [f"\n## {record['id']}\n", f"{record['title']}{stop}\n", f"`{record['command']}`"]
+    name = record["folder"]
+    lines = [f"\n## {name}\n", f"{record['title']}{stop}\n", f"`{record['command']}`"]
     said = [f"budget {record['budget']}", f"seeds {', '.join(map(str, record['seeds']))}"]
     experiment = known().get(record["id"])
     if experiment and len(record["seeds"]) < experiment.seeds:
@@ -94,8 +97,8 @@ def _section(record: dict, folder: Path) -> str:
         cells = (f"{claim['says']} ({claim['source']})", claim["published"], claim["rule"], claim["found"])
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + f" | **{claim['verdict']}** |")
     lines.append("")
-    tables = [folder / record["id"] / name for name in record["files"] if name.endswith(".md")]
+    tables = [folder / name / file for file in record["files"] if file.endswith(".md")]
     lines += [path.read_text(encoding="utf-8") for path in tables if path.exists()]
-    pictures = [name for name in record["files"] if name.endswith((".png", ".gif"))]
-    lines += [f"![{record['id']}: {name}]({folder.name}/{record['id']}/{name})\n" for name in pictures]
+    pictures = [file for file in record["files"] if file.endswith((".png", ".gif"))]
+    lines += [f"![{name}: {file}]({folder.name}/{name}/{file})\n" for file in pictures]
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """Whether a run kept what it had: its last score beside its best one, and whether it collapsed."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -38,6 +39,8 @@ def times_best(values: Sequence[float], metric: str, floor: float = 0.0) -> floa
     """
     if sign_of(metric) > 0:
         best, last = max(values), values[-1]
+        if last >= best:
+            return 1.0
         return best / last if last > 0 else math.inf
     best, last = max(min(values), floor), max(values[-1], floor)
     if last <= best:
@@ -105,7 +108,7 @@ def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str,
 
 
 def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]:
-    """Returns the rounds and seconds after which a score was at least as good as `wanted`; infinite if it never was."""
+    """Returns the rounds and core-seconds after which a score was as good as `wanted`; infinite if it never was."""
     sign, rows = sign_of(metric), trained.scores
     for row in rows:
         if any(sign * value >= sign * wanted for value in column([row], metric)):
@@ -114,9 +117,14 @@ def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]
 
 
 def summary(name: str, rows: Sequence[Mapping]) -> dict[str, float | str | bool]:
-    """Returns a row of many: means and standard deviations over seeds, the collapse rate, whether scores are kept."""
-    found: dict[str, float | str | bool] = {"name": name, "runs": len(rows)}
-    found |= averages(rows, ("best", "last", "last_over_best", "seconds"))
+    """Returns a row of many: means and standard deviations over seeds, the collapse rate, whether scores are kept.
+
+    `scored`: how many seeds have a score. `last_over_best` is the median of these, so that infinite ones count.
+    """
+    scored = [row for row in rows if not math.isnan(row["last"])]
+    found: dict[str, float | str | bool] = {"name": name, "runs": len(rows), "scored": len(scored)}
+    found |= averages(rows, ("best", "last", "seconds"))
+    found["last_over_best"] = statistics.median([row["last_over_best"] for row in scored] or [math.nan])
     found["collapse_rate"] = float(np.mean([row["collapsed"] for row in rows]))
     found["keeps"] = bool(np.mean([row["last_over_best"] <= KEPT and not row["collapsed"] for row in rows]) >= ENOUGH)
     return found
