@@ -137,10 +137,21 @@ def test_the_page_has_each_verdict(tmp_path):
     (tmp_path / "results" / "z-kl").rename(path.parent)
     record = json.loads(path.read_text()) | {"id": "z-table1", "seeds": [0, 2], "devices": ["NVIDIA H100"]}
     path.write_text(json.dumps(record))
-    assert "seeds 0, 2; 3 are needed for a verdict; on NVIDIA H100;" in report.page(tmp_path / "results")
+    assert "seeds 0, 2; 3 are needed for a verdict; on NVIDIA H100; " in report.page(tmp_path / "results")
     path.write_text("{")
     with pytest.raises(InputError, match="no record"):
         report.page(tmp_path / "results")
+
+
+@pytest.mark.parametrize("change", ["differs", "rule"])
+def test_the_page_marks_results_of_before_a_change(tmp_path, change):
+    record, folder = reproduced("z-kl", tmp_path)
+    mark = "; **of before a change**; "
+    assert mark not in report.page(tmp_path / "results")
+    changed = record if change == "differs" else next(iter(record["claims"].values()))
+    changed[change] += " once"
+    (folder / "record.json").write_text(json.dumps(record))
+    assert report.page(tmp_path / "results").count(mark) == 1
 
 
 def test_the_page_has_each_comparison_of_a_data_set(tmp_path):

@@ -14,11 +14,13 @@ KEYS = (
 )  # fmt: skip
 HEADER = """# Results
 
-What the papers claim and what was found when their experiments were run again by this package; made by
-`tools/results.py` from the records in `results/`. A verdict follows from the rule beside it, which is in the code of
-the experiment and was there before the run; CHANGELOG.md names those that were changed after a first one, and the
-results that are of before a change of games or initial weights.
-**not tested at this scale**: the budget cannot tell, or seeds or runs are lacking; **left to the reader**: a picture.
+What the papers claim (and a few checks of ours, which say so) and what was found when their experiments were run again
+by this package; made by `tools/results.py` from the records in `results/`. A verdict follows from the rule beside it,
+which is in the code of the experiment and was there before the run; CHANGELOG.md names those that were changed after a
+first one.
+**not confirmed**: the rule is not met; where the interval that it asks for holds 0, that is no refutation, and three
+seeds have wide ones. **not tested at this scale**: the budget cannot tell, or seeds or runs are lacking. **left to the
+reader**: a picture. **of before a change**: set-up or rule have been changed since, and it waits to be run again.
 CIFAR-10 was a JPEG-compressed copy.
 
 """
@@ -69,6 +71,12 @@ def page(folder: str | os.PathLike) -> str:
     return "".join(parts)
 
 
+def outdated(record: dict, experiment: Experiment) -> bool:
+    """Returns whether a record is of another set-up, or judged by another rule, than its experiment has now."""
+    rules = {name: claim.rule for name, claim in experiment.claims.items()}
+    return record["differs"] != experiment.differs or rules != {n: c["rule"] for n, c in record["claims"].items()}
+
+
 def _line(experiment: Experiment) -> str:
     return f"* `{experiment.id}`: {experiment.title}\n"
 
@@ -85,6 +93,8 @@ def _section(record: dict, folder: Path) -> str:
         said.append(f"{record['core_hours']:.2g} core-hours")
     if record["devices"]:
         said.append("on " + " and ".join(record["devices"]))
+    if experiment and outdated(record, experiment):
+        said.append("**of before a change**")
     if record["partial"]:
         said.append("**a part: not all of its runs have ended**")
     lines[-1] += f" ({'; '.join(said)}; {record['finished']})\n"

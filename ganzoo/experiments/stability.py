@@ -22,6 +22,7 @@ COLLAPSED = (
     "many classes: of those of real images have one), or the last score is more than 1.5 times worse than the best, or "
     "the run diverged"
 )
+SEEDWISE = "seed by seed, with the 95 % interval of the difference"
 
 
 def column(rows: Sequence[Mapping[str, float]], metric: str) -> list[float]:
@@ -73,9 +74,6 @@ def ahead(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[floa
         return (float(leads.mean()) if len(leads) else math.nan), math.nan, math.nan
     mean, reach = leads.mean(), student.ppf(0.975, len(leads) - 1) * leads.std(ddof=1) / math.sqrt(len(leads))
     return float(mean), float(mean - reach), float(mean + reach)
-
-
-SEEDWISE = "seed by seed, with the 95 % interval of the difference"
 
 
 def said(lead: tuple[float, float, float]) -> str:
