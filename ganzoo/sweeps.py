@@ -32,6 +32,7 @@ LOG_FILE = "train.log"
 TABLE_FILE = "sweep.csv"
 LAST_LINES = 5  # of a failed run's log
 BROKEN = ("diverged", "failed")  # statuses of runs that ended by an error of their own
+STOPPED = "stopped by the watch"
 # What TensorFlow says of its libraries and of this machine's processor.
 CHATTER = re.compile(r"[IWE]\d{4} |WARNING: All log messages before|To enable the following instructions:")
 LONGEST_NAME = 255  # bytes of a folder's name, on all file systems in use
@@ -87,7 +88,7 @@ class Run:
         if self.step >= self.steps:
             return "finished"
         looks = rows_of(self.model_dir / WATCH_FILE, self.step) if self.stop_on_collapse else []
-        return "stopped by the watch" if looks and looks[-1][VERDICTS] else None
+        return STOPPED if looks and looks[-1][VERDICTS] else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,12 +17,13 @@ import joblib
 from ganzoo import config, folders, pictures, strategies, sweeps
 from ganzoo.callbacks.history import save_rows
 from ganzoo.errors import InputError
+from ganzoo.experiments import records
 from ganzoo.experiments.experiment import BUDGETS, Experiment
+from ganzoo.experiments.records import RECORD_FILE
 from ganzoo.experiments.runs import DEVICE_FILE, SECONDS_FILE, Game, Trained
 from ganzoo.files import write_text
 
 T = TypeVar("T")
-RECORD_FILE = "record.json"
 DIVERGED_FILE = "diverged"  # of a run that would come to the same number again
 VERDICTS = {True: "confirmed", False: "not confirmed", None: "not tested at this scale"}
 LEFT_TO_READERS = "left to the reader"  # a claim without a rule
@@ -150,7 +152,8 @@ class Lab:
                 folder = self.runs_folder / f"{game.name}-seed={seed}"
                 if (folder / folders.RECIPE_FILE).exists():
                     folders.check_folder(recipe, folder)
-                run = sweeps.Run(game.recipe, changes, {}, folder, recipe.train.steps, tuple(flags))
+                asked = recipe.train
+                run = sweeps.Run(game.recipe, changes, {}, folder, asked.steps, tuple(flags), asked.stop_on_collapse)
                 wanted.append((name, seed, run))
         runs = {run.model_dir: run for _, _, run in wanted}
         start = functools.partial(sweeps.on_cores, jobs=self.jobs, threads=self.threads, execute=self._within_hours)
@@ -197,15 +200,41 @@ class Lab:
 
     @contextlib.contextmanager
     def recorded(self, command: str) -> Iterator[None]:
-        """Writes the record at its end, of what there is where there is not enough to compare."""
-        try:
-            yield
-        except NotEnough as reason:
-            self.say(f"{self.experiment.id}: {reason}; the same command goes on")
-        self.save(command)
+        """Publishes at its end what there is, with a record; a part does not take the place of a result that has more.
 
-    def save(self, command: str) -> None:
-        """Writes the record: what was asked, found and left, and every run that it rests on."""
+        Files are drafts until then: a call that is cut, or fails, leaves the folder as it was.
+
+        Raises:
+            InputError: at its beginning, if the folder holds another result.
+        """
+        records.require_place(self.folder, command, self.seeds)
+        before, enough = records.held(self.folder), True
+        with self._drafts() as folder:
+            try:
+                yield
+            except NotEnough as reason:
+                enough = False
+                self.say(f"{self.experiment.id}: {reason}; the same command goes on")
+            record = self.save(command)
+            if records.less(record, enough, before):
+                self.say(f"{folder} keeps the result of `{before['command']}`, which has more")
+            else:
+                records.publish(self.folder, folder, before)
+
+    @contextlib.contextmanager
+    def _drafts(self) -> Iterator[Path]:
+        """Has files go into a temporary folder inside of the lab's, which it yields."""
+        folder = self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".partial.", dir=folder) as draft:
+            self.folder = Path(draft)
+            try:
+                yield folder
+            finally:
+                self.folder = folder
+
+    def save(self, command: str) -> dict[str, Any]:
+        """Writes the record and returns it: what was asked, found and left, and every run that it rests on."""
         experiment = self.experiment
         claims = {}
         for name, claim in experiment.claims.items():
@@ -238,3 +267,4 @@ class Lab:
             if source.exists():
                 write_text(self.path(f"recipes/{each.run.model_dir.name}.json"), source.read_text(encoding="utf-8"))
         write_text(self.folder / RECORD_FILE, json.dumps(record, indent=2) + "\n")
+        return record
