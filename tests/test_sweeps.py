@@ -4,6 +4,7 @@ import csv
 import functools
 import importlib.util
 import json
+import os
 import re
 import shlex
 import signal
@@ -18,6 +19,7 @@ import pytest
 
 from ganzoo import config, sweeps
 from ganzoo.errors import InputError
+from ganzoo.files import locked
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """
@@ -305,6 +307,37 @@ def test_a_signal_is_passed_on_and_starts_no_more(recipe, tmp_path, monkeypatch,
     assert [log.read_text() for log in logs if log.exists()] == [said] * jobs
 
 
+def test_a_run_that_another_process_trains_is_in_use(recipe, tmp_path):
+    (run,) = sweeps.runs_of([recipe], tmp_path)
+    run.model_dir.mkdir()
+    said = []
+    with locked(run.model_dir):
+        (outcome,) = sweeps.sweep([run], lambda waiting: sweeps.on_cores(waiting, 1, 1), said.append)
+    assert (outcome.status, outcome.seconds) == ("in use", 0.0)
+    assert f"is in use by process {os.getpid()}" in said[1]
+
+
+def test_what_another_command_has_finished_meanwhile_is_not_run(recipe, tmp_path, monkeypatch):
+    given = scripted(monkeypatch, "")
+    runs = sweeps.runs_of([recipe], tmp_path, axes=sweeps.axes_of([], [0, 1]))
+
+    def start(waiting):
+        finish(runs[1])
+        return sweeps.on_cores(waiting, 1, 1)
+
+    assert [each.status for each in sweeps.sweep(runs, start)] == ["not finished", "finished before"]
+    assert len(given) == 1
+
+
+def test_who_was_told_once_may_begin_again():
+    processes = sweeps.Processes()
+    with processes.told_by_signals():
+        processes.tell(signal.SIGTERM)
+    assert processes.told
+    with processes.told_by_signals():
+        assert not processes.told
+
+
 def test_a_folder_that_cannot_be_written_fails_its_run_alone(recipe, tmp_path):
     (run,) = sweeps.runs_of([recipe], tmp_path)
     (tmp_path / "tiny").touch()
@@ -433,7 +466,7 @@ def test_a_sweep_that_is_told_to_end_leaves_no_run_behind(recipe, tmp_path):
     wait_for(lambda: log.exists() and re.search(r"\b[1-9]\d*/100000", log.read_text()), 120)
     process.terminate()
     said, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert re.search(r"tiny +tiny +not finished +[1-9]", said)
     assert "SIGTERM: saved at step" in log.read_text()
     assert len(list((tmp_path / "out" / "tiny" / "checkpoints" / "interrupted").iterdir())) == 1

@@ -5,8 +5,9 @@ ganzoo sweep --recipes=dragan_digits --grid=gan.penalty_weight=1,5,10 --set=trai
 
 --grid and --set may be repeated. The same command goes on where it was cut; runs that are finished, or that their watch
 has stopped, are not run again. A run that fails or diverges stops no other; its log is <run>/train.log, and the exit
-status is 1. SIGTERM and Ctrl-C are passed on: runs save and end, and no more are started. With --ray_address runs go
-to a Ray cluster that sees the directory, as many at a time as it has --threads for; there a signal ends them unsaved.
+status is 1, as it is where another process trains a run. SIGTERM and Ctrl-C are passed on: runs save and end, no more
+are started, and the exit status is 130. With --ray_address runs go to a Ray cluster that sees the directory, as many at
+a time as it has --threads for; there a signal ends them unsaved.
 """
 
 import contextlib
@@ -56,7 +57,7 @@ def main() -> None:
     rows = sweeps.table_of(outcomes)
     save_rows(rows, table)
     print(f"{sweeps.printed(rows)}\ntable: {table}")
-    if any(outcome.status in sweeps.BROKEN for outcome in outcomes):
+    if any(outcome.status in (*sweeps.BROKEN, sweeps.IN_USE) for outcome in outcomes):
         sys.exit(1)
 
 
