@@ -130,11 +130,35 @@ def test_a_run_that_diverged_counts_and_is_not_begun_again(tmp_path, ends):
     again = lab_for(tmp_path, core_hours=0.0)
     assert again.train({"b": OTHER}, partly=True)["b"][0].status == "diverged before"
     assert begun == ["dcgan", "lsgan"]
-    with pytest.raises(NotEnough, match="nothing to show yet of b"):
+    with pytest.raises(NotEnough, match="nothing to show of b: diverged before the first checkpoint"):
         lab_for(tmp_path).train({"a": TINY, "b": OTHER})
 
 
-@pytest.mark.parametrize("status", ["not run", "not finished"])
+def test_a_run_that_another_command_saw_diverge_is_not_begun(tmp_path, ends, monkeypatch):
+    """While this one did something else."""
+    _, begun = ends
+    execute = sweeps.execute
+
+    def noted(run, threads):
+        folder = tmp_path / "runs" / f"{OTHER.name}-seed=0"
+        folder.mkdir(parents=True)
+        (folder / "diverged").touch()
+        return execute(run, threads)
+
+    monkeypatch.setattr(sweeps, "execute", noted)
+    assert lab_for(tmp_path).train({"a": TINY, "b": OTHER}, partly=True)["b"][0].status == "diverged before"
+    assert begun == ["dcgan"]
+
+
+def test_what_another_command_trains_is_not_counted_as_this_ones(tmp_path, monkeypatch):
+    (tmp_path / "runs" / f"{TINY.name}-seed=0").mkdir(parents=True)
+    monkeypatch.setattr(sweeps, "execute", lambda run, threads: sweeps.Outcome(run, "in use"))
+    lab = lab_for(tmp_path)
+    assert lab.train({"a": TINY}, partly=True)["a"] == []
+    assert list((tmp_path / "runs" / f"{TINY.name}-seed=0").iterdir()) == []
+
+
+@pytest.mark.parametrize("status", ["not run", "not finished", "in use"])
 def test_a_run_that_was_cut_is_in_no_table(status, tmp_path, ends):
     statuses, _ = ends
     statuses["lsgan"] = status

@@ -8,7 +8,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +40,21 @@ def require_any(found: Mapping[str, Sequence[Trained]]) -> None:
         NotEnough: if no game has one that came to its end.
     """
     if not any(found.values()):
-        raise NotEnough("no run has come to its end")
+        raise NotEnough("no run has come to its end; the same command goes on")
+
+
+def require_shown(found: Mapping[str, Sequence[Trained]]) -> None:
+    """Refuses to go on where a game's first run has no checkpoint.
+
+    Raises:
+        NotEnough: saying whether it will have one.
+    """
+    lacking = [name for name, own in found.items() if not (own and own[0].steps)]
+    never = [name for name in lacking if found[name]]
+    if never:
+        raise NotEnough(f"nothing to show of {', '.join(never)}: diverged before the first checkpoint")
+    if lacking:
+        raise NotEnough(f"nothing to show yet of {', '.join(lacking)}; the same command goes on")
 
 
 class Lab:
@@ -121,6 +135,10 @@ class Lab:
         self.verdicts[claim] = {"found": found, "verdict": VERDICTS[None if holds is None else bool(holds)]}
         self.say(f"{self.experiment.id}, {claim}: {self.verdicts[claim]['verdict']} ({found})")
 
+    def told_by(self, runs: Iterable[Trained]) -> bool:
+        """Returns whether there is enough to judge by, and these runs came to their last round: none diverged."""
+        return self.told and all(each.finished for each in runs)
+
     @property
     def told(self) -> bool:
         """Whether there is enough to judge by: no smoke, as many seeds as the experiment has, and every run ended."""
@@ -157,13 +175,11 @@ class Lab:
                 wanted.append((name, seed, run))
         runs = {run.model_dir: run for _, _, run in wanted}
         start = functools.partial(sweeps.on_cores, jobs=self.jobs, threads=self.threads, execute=self._within_hours)
-        waiting = [run for run in runs.values() if not (run.model_dir / DIVERGED_FILE).exists()]
         with sweeps.PROCESSES.told_by_signals():
-            outcomes = {each.run.model_dir: each for each in sweeps.sweep(waiting, start, self.say)}
+            outcomes = {each.run.model_dir: each for each in sweeps.sweep(list(runs.values()), start, self.say)}
         found: dict[str, list[Trained]] = {name: [] for name in games}
         for name, seed, run in wanted:
-            status = outcomes[run.model_dir].status if run.model_dir in outcomes else "diverged before"
-            trained = self.trained[run.model_dir] = Trained(run, seed, status)
+            trained = self.trained[run.model_dir] = Trained(run, seed, outcomes[run.model_dir].status)
             if trained.played:
                 found[name].append(trained)
         failed = [each for each in outcomes.values() if each.status == "failed"]
@@ -173,10 +189,9 @@ class Lab:
                 f"{failed[0].last_lines.splitlines()[-1]}; the same command goes on from what there is"
             )
         if sweeps.PROCESSES.told:
-            raise NotEnough("told to end; the runs have saved")
-        lacking = [name for name, own in found.items() if not (own and own[0].steps)]
-        if lacking and not partly:
-            raise NotEnough(f"nothing to show yet of {', '.join(lacking)}")
+            raise NotEnough("told to end; the runs have saved, and the same command goes on")
+        if not partly:
+            require_shown(found)
         return found
 
     @property
@@ -185,11 +200,13 @@ class Lab:
         return max(1, joblib.cpu_count() // self.jobs)
 
     def _within_hours(self, run: sweeps.Run, threads: int) -> sweeps.Outcome:
+        if (run.model_dir / DIVERGED_FILE).exists():
+            return sweeps.Outcome(run, "diverged before")
         if self.core_hours is not None and self.seconds >= 3600 * self.core_hours:
             return sweeps.Outcome(run, "not run")
         outcome = sweeps.execute(run, threads)
-        self.seconds += outcome.seconds * threads
-        if run.model_dir.is_dir():
+        if outcome.seconds:  # else it was another command's
+            self.seconds += outcome.seconds * threads
             path = run.model_dir / SECONDS_FILE
             before = float(path.read_text(encoding="utf-8")) if path.exists() else 0.0
             write_text(path, f"{before + outcome.seconds * threads:.1f}")
@@ -214,7 +231,7 @@ class Lab:
                 yield
             except NotEnough as reason:
                 enough = False
-                self.say(f"{self.experiment.id}: {reason}; the same command goes on")
+                self.say(f"{self.experiment.id}: {reason}")
             record = self.save(command)
             if records.less(record, enough, before):
                 self.say(f"{folder} keeps the result of `{before['command']}`, which has more")
