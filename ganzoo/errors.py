@@ -22,6 +22,10 @@ class Diverged(InputError):
     status = DIVERGED_STATUS
 
 
+class NotFinite(InputError):
+    """Examples of which no score is defined."""
+
+
 class InUse(InputError):
     """A folder that another process holds."""
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import joblib
 
-from ganzoo import config, folders
+from ganzoo import config, folders, strategies
 from ganzoo.callbacks.history import rows_of
 from ganzoo.callbacks.scoring import SCORES_FILE
 from ganzoo.callbacks.watch import VERDICTS, WATCH_FILE
@@ -41,6 +41,9 @@ ENDED_BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT, 130)  # of a run that had no
 QUOTES = "\"'"
 # What TensorFlow and NumPy read for the number of their threads.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+# Has TensorFlow take a GPU's memory as it needs it, so that who starts runs may compute beside them; else all at once.
+GPU_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,7 +255,7 @@ def execute(run: Run, threads: int) -> Outcome:
     if ended := run.ended:  # meanwhile, by another command
         return Outcome(run, f"{ended} before")
     log = run.model_dir / LOG_FILE
-    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    environment = {GPU_GROWTH: "true", **os.environ, **dict.fromkeys(THREADS, str(threads))}
     command = [sys.executable, "-m", "ganzoo", *run.arguments]
     start = time.monotonic()
     try:
@@ -278,6 +281,15 @@ def _tail(log: Path, start: int) -> str:
     """
     lines = [line.rpartition("\r")[2] for line in log.read_bytes()[start:].decode(errors="replace").split("\n")]
     return "\n".join([line for line in lines if line.strip() and not CHATTER.match(line)][-LAST_LINES:])
+
+
+def shares(cores: int, jobs: int | None = None, threads: int | None = None) -> tuple[int, int]:
+    """Returns how many runs go at a time, and on how many threads each, so that all cores are used once.
+
+    Where nobody says how many, and there is a GPU, one: it has no room for as many as there are cores.
+    """
+    jobs = jobs or (max(1, cores // (threads or 1)) if strategies.device_name() == "CPU" else 1)
+    return jobs, threads or max(1, cores // jobs)
 
 
 def on_cores(

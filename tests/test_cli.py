@@ -158,11 +158,14 @@ def raised(error):
 )
 def test_exit_statuses(main, status, said, monkeypatch, capsys):
     monkeypatch.setattr(sweeps.PROCESSES, "told", False)
+    monkeypatch.setenv(sweeps.GPU_GROWTH, "")
+    del os.environ[sweeps.GPU_GROWTH]
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: SimpleNamespace(main=main))
     monkeypatch.setattr(cli.app, "run", lambda guarded, argv: sys.exit(guarded(argv) or 0))
     with pytest.raises(SystemExit) as left:
         cli.run("list", [])
     assert left.value.code == status
+    assert os.environ[sweeps.GPU_GROWTH] == "true"
     assert capsys.readouterr().err.startswith(said)
 
 

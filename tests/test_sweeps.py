@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo import config, sweeps
+from ganzoo import config, strategies, sweeps
 from ganzoo.errors import InputError
 from ganzoo.files import locked
 
@@ -243,6 +243,7 @@ def test_a_failed_run_is_told_and_stops_no_other(recipe, tmp_path, monkeypatch):
     outcomes = sweeps.sweep(runs, lambda waiting: sweeps.on_cores(waiting, 2, 3), say=said.append)
     assert [outcome.status for outcome in outcomes] == ["failed", "not finished"]
     assert {options["env"][name] for options in given for name in sweeps.THREADS} == {"3"}
+    assert {options["env"]["TF_FORCE_GPU_ALLOW_GROWTH"] for options in given} == {"true"}
     assert outcomes[0].last_lines.splitlines() == ["exit status 1", "5", "6", "7", "8", "broken"]
     assert runs[0].command in said[0]
     assert "  | broken" in said[1]
@@ -489,11 +490,17 @@ def test_on_ray_a_run_asks_for_threads_and_ray_chooses_how_many_go():
     assert starter(None, 2, 3).keywords == {"jobs": 2, "threads": 3}
 
 
-def test_cores_are_shared():
-    from ganzoo.cli.sweep import shares
-
-    assert shares(8, None, None) == (8, 1)
-    assert shares(8, 2, None) == (2, 4)
-    assert shares(8, None, 4) == (2, 4)
-    assert shares(2, 3, None) == (3, 1)
-    assert shares(2, None, 4) == (1, 4)
+@pytest.mark.parametrize(
+    ("asked", "cores", "gpu"),
+    [
+        ((8, None, None), (8, 1), (1, 8)),
+        ((8, 2, None), (2, 4), (2, 4)),
+        ((8, None, 4), (2, 4), (1, 4)),
+        ((2, 3, None), (3, 1), (3, 1)),
+        ((2, None, 4), (1, 4), (1, 4)),
+    ],
+)
+def test_cores_are_shared_and_a_gpu_has_one_run(asked, cores, gpu, monkeypatch):
+    for device, shares in (("CPU", cores), ("NVIDIA H100", gpu)):
+        monkeypatch.setattr(strategies, "device_name", lambda device=device: device)
+        assert sweeps.shares(*asked) == shares

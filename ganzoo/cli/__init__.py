@@ -9,7 +9,7 @@ from absl import app
 from absl import logging as absl_logging
 
 from ganzoo.errors import InputError, ServingError, did_you_mean
-from ganzoo.sweeps import PROCESSES
+from ganzoo.sweeps import GPU_GROWTH, PROCESSES
 
 CUT_STATUS = 130  # as the shell says of Ctrl-C
 TOOLS = {
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(tool: str, flags: Sequence[str] | None = None) -> None:
     """Runs one tool; an error that the user can mend becomes one line on standard error, and its exit status."""
+    os.environ.setdefault(GPU_GROWTH, "true")
     module = importlib.import_module(f"ganzoo.cli.{tool}")
     absl_logging.set_verbosity(absl_logging.ERROR)
 

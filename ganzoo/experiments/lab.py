@@ -68,7 +68,7 @@ class Lab:
         seeds: how many.
         first_seed: from which on.
         core_hours: beyond which no further run begins; None: no end.
-        jobs: runs at a time.
+        jobs: runs at a time; None: one a core, on a GPU one.
         data_dir: where TFDS keeps its data sets.
         say: what prints a line.
 
@@ -98,7 +98,7 @@ class Lab:
         self.budget = budget
         self.seeds = range(first_seed, first_seed + (experiment.seeds if seeds is None else seeds))
         self.core_hours = core_hours
-        self.jobs = jobs or joblib.cpu_count()
+        self.jobs, self.threads = sweeps.shares(joblib.cpu_count(), jobs)  # threads of a run
         self.data_dir = data_dir
         self.say = say
         self.verdicts: dict[str, dict[str, Any]] = {}
@@ -193,11 +193,6 @@ class Lab:
         if not partly:
             require_shown(found)
         return found
-
-    @property
-    def threads(self) -> int:
-        """Threads of a run, so that all cores are used once."""
-        return max(1, joblib.cpu_count() // self.jobs)
 
     def _within_hours(self, run: sweeps.Run, threads: int) -> sweeps.Outcome:
         if (run.model_dir / DIVERGED_FILE).exists():

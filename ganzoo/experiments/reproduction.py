@@ -36,7 +36,7 @@ def reproduce(
         output: in which the experiment gets a folder of its id.
         runs: folder of the runs of all experiments.
         core_hours: beyond which no further run begins: what there is is published as a part; None: no end.
-        jobs: runs at a time; None: one a core.
+        jobs: runs at a time; None: one a core, on a GPU one.
         data_dir: where TFDS keeps its data sets.
         say: what prints a line.
 
