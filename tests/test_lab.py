@@ -244,6 +244,13 @@ def test_a_cut_call_keeps_a_result_that_has_more(tmp_path, ends, shown):
     assert said[-1] == f"{folder} keeps the result of `ganzoo x --budget=short`, which has more"
 
 
+def test_a_part_of_more_seeds_takes_no_results_place(tmp_path, ends):
+    folder, before = finished(tmp_path)
+    finished(tmp_path, "ganzoo x --budget=short --seeds=9", seeds=9, core_hours=250 / 3600)
+    assert contents(folder) == before
+    assert len(list((tmp_path / "runs").iterdir())) > 4  # others have come to an end since
+
+
 def test_of_two_parts_the_one_with_more_runs_is_kept(tmp_path, ends):
     statuses, _ = ends
     statuses["lsgan"] = "not finished"
