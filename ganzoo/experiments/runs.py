@@ -14,8 +14,7 @@ from ganzoo.gan import GAN
 
 SECONDS_FILE = "seconds"
 DEVICE_FILE = "device"
-# How the statuses of runs begin that came to an end, and were not cut: the last of them, or one of their own.
-ENDED = ("finished", "diverged", sweeps.STOPPED)
+ENDED = ("finished", "diverged", sweeps.STOPPED)  # how the statuses begin of runs that were not cut
 Measure = Callable[[GAN], Mapping[str, float]]
 
 
