@@ -4,17 +4,32 @@ import difflib
 from collections.abc import Iterable
 
 DIVERGED_STATUS = 3
+IN_USE_STATUS = 4
 
 
 class InputError(ValueError):
     """What the user gave cannot be used: the message says the value, the reason and the cure.
 
-    The command line prints the message without a traceback and exits with status 1.
+    The command line prints the message without a traceback and exits with `status`.
     """
+
+    status = 1
 
 
 class Diverged(InputError):
-    """A run whose numbers are no longer finite; the command line exits with `DIVERGED_STATUS`."""
+    """A run whose numbers are no longer finite."""
+
+    status = DIVERGED_STATUS
+
+
+class NotFinite(InputError):
+    """Examples of which no score is defined."""
+
+
+class InUse(InputError):
+    """A folder that another process holds."""
+
+    status = IN_USE_STATUS
 
 
 class WorkerLost(InputError):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from ganzoo.errors import InputError
+from ganzoo.errors import InputError, InUse
 
 try:
     import fcntl
@@ -125,7 +125,8 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
     the file system has no locks, nothing is held.
 
     Raises:
-        InputError: if it is held already, saying by whom, or cannot be written.
+        InUse: if it is held already, saying by whom.
+        InputError: if it cannot be written.
     """
     path = Path(folder) / ".lock"
     with contextlib.ExitStack() as stack:
@@ -138,7 +139,7 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
             else:
                 file.seek(0)
                 owner = file.read().decode() or "another process"
-                raise InputError(f"{folder} is in use by {owner}; wait for its end, or choose another folder")
+                raise InUse(f"{folder} is in use by {owner}; wait for its end, or choose another folder")
         yield
 
 

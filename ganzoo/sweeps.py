@@ -19,12 +19,12 @@ from typing import Any
 
 import joblib
 
-from ganzoo import config, folders
+from ganzoo import config, folders, strategies
 from ganzoo.callbacks.history import rows_of
 from ganzoo.callbacks.scoring import SCORES_FILE
 from ganzoo.callbacks.watch import VERDICTS, WATCH_FILE
 from ganzoo.checkpoints import newest_step
-from ganzoo.errors import DIVERGED_STATUS, InputError
+from ganzoo.errors import DIVERGED_STATUS, IN_USE_STATUS, InputError
 from ganzoo.files import require_writable
 from ganzoo.progress import shown
 
@@ -32,6 +32,8 @@ LOG_FILE = "train.log"
 TABLE_FILE = "sweep.csv"
 LAST_LINES = 5  # of a failed run's log
 BROKEN = ("diverged", "failed")  # statuses of runs that ended by an error of their own
+STOPPED = "stopped by the watch"
+IN_USE = "in use"
 # What TensorFlow says of its libraries and of this machine's processor.
 CHATTER = re.compile(r"[IWE]\d{4} |WARNING: All log messages before|To enable the following instructions:")
 LONGEST_NAME = 255  # bytes of a folder's name, on all file systems in use
@@ -39,6 +41,9 @@ ENDED_BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT, 130)  # of a run that had no
 QUOTES = "\"'"
 # What TensorFlow and NumPy read for the number of their threads.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+# Has TensorFlow take a GPU's memory as it needs it, so that who starts runs may compute beside them; else all at once.
+GPU_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Run:
         if self.step >= self.steps:
             return "finished"
         looks = rows_of(self.model_dir / WATCH_FILE, self.step) if self.stop_on_collapse else []
-        return "stopped by the watch" if looks and looks[-1][VERDICTS] else None
+        return STOPPED if looks and looks[-1][VERDICTS] else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,10 +102,10 @@ class Outcome:
     Args:
         run: the run.
         status: `"finished"` or `"stopped by the watch"`, now; `"finished before"` or `"stopped by the watch before"`;
-            `"diverged"`, that met a number that is not finite; `"failed"`; `"not finished"`, that a signal ended or
-            kept from starting.
+            `"diverged"`, that met a number that is not finite; `"failed"`; `"in use"`, that another process trains;
+            `"not finished"`, that a signal ended or kept from starting.
         seconds: that it took now.
-        last_lines: of the log, if it failed or diverged.
+        last_lines: of the log, if it failed, diverged or is in use.
     """
 
     run: Run
@@ -218,6 +223,7 @@ class Processes:
     @contextlib.contextmanager
     def told_by_signals(self) -> Iterator[None]:
         """Tells them to end at SIGTERM and Ctrl-C, as long as it is open; in the main thread, which alone gets any."""
+        self.told = False  # an earlier call was, in a notebook say
         main = threading.current_thread() is threading.main_thread()
         numbers = (signal.SIGTERM, signal.SIGINT) if main else ()
         before = {number: signal.signal(number, self.tell) for number in numbers}
@@ -246,8 +252,10 @@ def execute(run: Run, threads: int) -> Outcome:
     """Returns the outcome of `ganzoo train` in a process of its own, whose output goes to the run's log file."""
     if PROCESSES.told:
         return Outcome(run, "not finished")
+    if ended := run.ended:  # meanwhile, by another command
+        return Outcome(run, f"{ended} before")
     log = run.model_dir / LOG_FILE
-    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    environment = {GPU_GROWTH: "true", **os.environ, **dict.fromkeys(THREADS, str(threads))}
     command = [sys.executable, "-m", "ganzoo", *run.arguments]
     start = time.monotonic()
     try:
@@ -259,8 +267,10 @@ def execute(run: Run, threads: int) -> Outcome:
         return Outcome(run, "failed", last_lines=str(error))
     seconds = time.monotonic() - start
     if status and not (PROCESSES.told and status in ENDED_BY_SIGNAL):
-        ended = "diverged" if status == DIVERGED_STATUS else "failed"
-        return Outcome(run, ended, seconds, f"exit status {status}\n{_tail(log, before)}")
+        said = f"exit status {status}\n{_tail(log, before)}"
+        if status == IN_USE_STATUS:
+            return Outcome(run, IN_USE, last_lines=said)
+        return Outcome(run, "diverged" if status == DIVERGED_STATUS else "failed", seconds, said)
     return Outcome(run, run.ended or "not finished", seconds)
 
 
@@ -271,6 +281,15 @@ def _tail(log: Path, start: int) -> str:
     """
     lines = [line.rpartition("\r")[2] for line in log.read_bytes()[start:].decode(errors="replace").split("\n")]
     return "\n".join([line for line in lines if line.strip() and not CHATTER.match(line)][-LAST_LINES:])
+
+
+def shares(cores: int, jobs: int | None = None, threads: int | None = None) -> tuple[int, int]:
+    """Returns how many runs go at a time, and on how many threads each, so that all cores are used once.
+
+    Where nobody says how many, and there is a GPU, one: it has no room for as many as there are cores.
+    """
+    jobs = jobs or (max(1, cores // (threads or 1)) if strategies.device_name() == "CPU" else 1)
+    return jobs, threads or max(1, cores // jobs)
 
 
 def on_cores(
@@ -330,7 +349,7 @@ def sweep(
     waiting = [run for run in runs if run.model_dir not in outcomes]
     for outcome in shown(start(waiting), "sweep", len(waiting)) if waiting else ():
         outcomes[outcome.run.model_dir] = outcome
-        if outcome.status in BROKEN:
+        if outcome.status in (*BROKEN, IN_USE):
             say(f"{outcome.status}: {outcome.run.command}\n  log: {outcome.run.model_dir / LOG_FILE}")
             say("\n".join(f"  | {line}" for line in outcome.last_lines.splitlines()))
     return [outcomes[run.model_dir] for run in runs]

@@ -64,8 +64,9 @@ def train(
         say: what prints a line.
 
     Raises:
-        InputError: if recipe, data, strategy or folder cannot be used, the folder holds another recipe or is in use by
-            another process, or a checkpoint cannot be written.
+        InputError: if recipe, data, strategy or folder cannot be used, the folder holds another recipe, or a checkpoint
+            cannot be written.
+        InUse: an InputError, if another process trains in the folder.
         WorkerLost: an InputError, if another worker is gone.
         Diverged: an InputError, if a term, a gradient or a variable is not finite, and on_nan="stop" or nothing helped.
     """

@@ -3,13 +3,17 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from ganzoo import cli, errors, sweeps
 
 ROOT = Path(__file__).parent.parent
 TINY = ["gan.networks.generator.width=2", "gan.networks.discriminator.width=2"]
@@ -135,6 +139,34 @@ def test_train_classifier_says_a_mistake_on_one_line(tmp_path):
 def test_list_prints_a_card(tmp_path):
     said = ran("list", "--spec=dragan", folder=tmp_path)
     assert "G: E_z sp(-a(G))" in said
+
+
+def raised(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("main", "status", "said"),
+    [
+        (lambda: None, 0, ""),
+        (lambda: sweeps.PROCESSES.tell(signal.SIGTERM), 130, ""),
+        (lambda: raised(errors.InputError("a mistake")), 1, "ganzoo list: a mistake\n"),
+        (lambda: raised(errors.Diverged("not finite")), 3, "ganzoo list: not finite\n"),
+        (lambda: raised(errors.InUse("by another")), 4, "ganzoo list: by another\n"),
+        (lambda: raised(OSError(28, "No space left", "a.csv")), 1, "ganzoo list: [Errno 28] No space left: 'a.csv'; "),
+    ],
+)
+def test_exit_statuses(main, status, said, monkeypatch, capsys):
+    monkeypatch.setattr(sweeps.PROCESSES, "told", False)
+    monkeypatch.setenv(sweeps.GPU_GROWTH, "")
+    del os.environ[sweeps.GPU_GROWTH]
+    monkeypatch.setattr(cli.importlib, "import_module", lambda name: SimpleNamespace(main=main))
+    monkeypatch.setattr(cli.app, "run", lambda guarded, argv: sys.exit(guarded(argv) or 0))
+    with pytest.raises(SystemExit) as left:
+        cli.run("list", [])
+    assert left.value.code == status
+    assert os.environ[sweeps.GPU_GROWTH] == "true"
+    assert capsys.readouterr().err.startswith(said)
 
 
 def test_a_reader_may_stop_early(tmp_path):

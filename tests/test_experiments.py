@@ -120,6 +120,10 @@ def test_on_the_command_line(tmp_path):
     done = ran("--experiment=a-divergences", "--budget=smoke")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "results" / "a-divergences" / "record.json").exists()
+    refused = ran("--experiment=z-kl,a-divergences")
+    assert refused.returncode == 1
+    assert "results/a-divergences holds the result of `ganzoo reproduce" in refused.stderr
+    assert not (tmp_path / "results" / "z-kl").exists()  # refused before any
 
 
 def test_the_page_has_each_verdict(tmp_path):

@@ -243,6 +243,9 @@ def test_points_come_back_to_who_earned_them(tmp_path, curves):
         blind.scored([folder / blind.SHEET], key)
     filled(folder, key, [5, 3.5, 2.25, 2, 2.5, 2.5])
     assert blind.scored([folder / blind.SHEET], key) == {"a": 17.75, "b": 12.25}
+    sheet = folder / blind.SHEET
+    sheet.write_text(sheet.read_text(), encoding="utf-8-sig")  # as Excel saves it
+    assert blind.scored([sheet], key) == {"a": 17.75, "b": 12.25}
     other = tmp_path / "other"
     other.mkdir()
     filled(other, key, [2.5] * 6)

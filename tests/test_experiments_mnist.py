@@ -140,6 +140,7 @@ def test_rows_are_parted_by_game_and_seed():
 
 
 GOOD, BAD = np.full(40, 8.0), np.concatenate([np.full(39, 8.0), [1.0]])
+NONE = np.zeros(0)  # of a run that diverged before its first checkpoint
 
 
 @pytest.mark.parametrize(
@@ -149,13 +150,16 @@ GOOD, BAD = np.full(40, 8.0), np.concatenate([np.full(39, 8.0), [1.0]])
         ((BAD, BAD, GOOD), (GOOD, GOOD, BAD), "confirmed", "not confirmed"),
         ((GOOD, BAD, GOOD), (GOOD, GOOD, GOOD), "not confirmed", "not tested at this scale"),  # nothing to mitigate
         ((GOOD, GOOD, GOOD), (GOOD, BAD, GOOD), "not confirmed", "not confirmed"),
+        ((NONE, NONE, NONE), (GOOD, GOOD, GOOD), "confirmed", "confirmed"),
+        ((NONE, NONE, GOOD), (NONE, NONE, NONE), "confirmed", "not confirmed"),
+        ((NONE, NONE, NONE), (NONE, NONE, NONE), "confirmed", "not confirmed"),
     ],
 )
 def test_rule_of_the_one_hidden_layer(monkeypatch, tmp_path, plain, penalised, collapses, mitigated):
     lab = Lab(experiments.named("k-fig3"), tmp_path, tmp_path, budget="short", say=lambda line: None)
     values = dict(zip(one_layer.GAMES, (plain, penalised), strict=True))
     runs = [types.SimpleNamespace(seed=seed, status="finished", finished=True) for seed in range(3)]
-    monkeypatch.setattr(lab, "train", lambda games: dict.fromkeys(games, runs))
+    monkeypatch.setattr(lab, "train", lambda games, partly: dict.fromkeys(games, runs))
     rows = [
         {"game": name, "seed": seed, "step": step, "classifier_score": score}
         for name, own in values.items()
@@ -175,6 +179,18 @@ def test_norm_and_spread_of_gradients():
     found = frozen.size_and_spread(np.array([[3.0, 4.0], [3.0, 6.0], [3.0, 2.0], [3.0, 4.0]]))
     assert found["norm_of_mean"] == pytest.approx(5)
     assert found["spread"] == pytest.approx(np.sqrt(2))
+
+
+@pytest.mark.parametrize(("finished", "verdict"), [(True, "confirmed"), (False, "not tested at this scale")])
+def test_held_generators_are_not_judged_without_the_seeds_that_diverged(tmp_path, finished, verdict):
+    lab = Lab(experiments.named("a-frozen-g"), tmp_path, tmp_path, budget="short", say=lambda line: None)
+    lab.trained = {tmp_path: types.SimpleNamespace(played=True, finished=finished)}
+    sizes = {"log(1 - D)": {100: 1.0, 4_000: 0.001}, "-log D": {100: 1.0, 4_000: 9.0}}
+    rows = [{"epoch": epoch, "seed": 0, "step": step, "loss": loss, "probability": 0.001, "norm_of_mean": size,
+             "spread": size} for epoch in frozen.EPOCHS for loss, own in sizes.items()
+            for step, size in own.items()]  # fmt: skip
+    frozen.judge_gradients(lab, rows)
+    assert {claim: told["verdict"] for claim, told in lab.verdicts.items()} == {"saturates": verdict, "grows": verdict}
 
 
 @pytest.mark.parametrize(("player", "other"), [("discriminator", "generator"), ("generator", "discriminator")])

@@ -8,7 +8,7 @@ import pytest
 from ganzoo import config, experiments
 from ganzoo.data import load
 from ganzoo.experiments.lab import VERDICTS, Lab
-from ganzoo.experiments.toys import games, over_time, zoo
+from ganzoo.experiments.toys import games, level_sets, over_time, zoo
 
 
 def test_every_variant_is_built_for_points():
@@ -51,3 +51,57 @@ def test_the_shares_of_the_modes_nearest_to_points():
     points = 1.2 * density.modes[[3, 3, 3, 1, 1]]
     assert over_time.shares(points, density) == {"mode": 3, "most": 0.6, "least": 0.0, "near": 0.0}
     assert over_time.shares(density.modes + 0.03, density)["near"] == 1.0
+
+
+def runs_of(diverged=()):
+    """Returns game -> its runs of three seeds; of those named in `diverged` the last one did."""
+
+    def own(name):
+        finished = [True, True, name not in diverged]
+        return [SimpleNamespace(seed=seed, finished=done) for seed, done in enumerate(finished)]
+
+    return {name: own(name) for name in (*level_sets.VARIANTS, *over_time.UNROLLED)}
+
+
+@pytest.mark.parametrize(
+    ("diverged", "sharp", "flexible"),
+    [
+        ([], "confirmed", "confirmed"),
+        (["dragan"], VERDICTS[None], VERDICTS[None]),
+        (["non_saturating"], VERDICTS[None], "confirmed"),
+        (["wgan_gp"], "confirmed", VERDICTS[None]),
+    ],
+)
+def test_a_mean_over_seeds_is_not_judged_without_those_that_diverged(tmp_path, diverged, sharp, flexible):
+    lab = Lab(experiments.named("k-fig4"), tmp_path, tmp_path, budget="short", say=lambda line: None)
+    slopes = {"non_saturating": 9.0, "wgan_gp": 1.0, "dragan": 2.0}
+    rows = [{"variant": name, "seed": run.seed, "step": step, "slope_at_real": slopes[name],
+             "flexibility": slopes[name] + 0.1 * run.seed}
+            for name, own in runs_of(diverged).items() if name in slopes
+            for run in own for step in ((1, 2) if run.finished else (1,))]  # fmt: skip
+    level_sets.judge_sharp(lab, rows, runs_of(diverged))
+    level_sets.judge_flexible(lab, rows, runs_of(diverged))
+    assert [lab.verdicts[name]["verdict"] for name in ("sharp", "flexible")] == [sharp, flexible]
+
+
+def test_a_run_that_diverged_reaches_no_mode_after_the_last_round():
+    assert level_sets.modes_of(SimpleNamespace(finished=False), load("ring8")) == 0
+
+
+@pytest.mark.parametrize(
+    ("diverged", "unrolled", "rotates"),
+    [
+        ([], "not confirmed", "not confirmed"),
+        (["unrolled, 5 steps"], VERDICTS[None], "not confirmed"),
+        (["unrolled, 0 steps"], VERDICTS[None], VERDICTS[None]),
+    ],
+)
+def test_last_snapshots_are_not_judged_without_those_that_diverged(tmp_path, monkeypatch, diverged, unrolled, rotates):
+    gan = SimpleNamespace(generate=lambda count, seed: np.repeat(load("ring8").modes, 5, 0).astype(np.float32))
+    trained = runs_of(diverged)
+    for run in (run for own in trained.values() for run in own):
+        run.steps, run.snapshots = [1, 2], lambda: [(1, gan), (2, gan)]
+    lab = Lab(experiments.named("a-mog-time"), tmp_path, tmp_path, budget="short", say=lambda line: None)
+    monkeypatch.setattr(lab, "train", lambda games, partly: {name: trained[name] for name in over_time.UNROLLED})
+    over_time.a_mog_time(lab)
+    assert [lab.verdicts[name]["verdict"] for name in ("unrolled", "rotates")] == [unrolled, rotates]

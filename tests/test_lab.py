@@ -12,6 +12,7 @@ from ganzoo.errors import DIVERGED_STATUS, InputError
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment
 from ganzoo.experiments.lab import Lab, NotEnough
 from ganzoo.experiments.runs import Game
+from ganzoo.files import write_text
 
 TINY = Game(
     "dcgan",
@@ -129,11 +130,35 @@ def test_a_run_that_diverged_counts_and_is_not_begun_again(tmp_path, ends):
     again = lab_for(tmp_path, core_hours=0.0)
     assert again.train({"b": OTHER}, partly=True)["b"][0].status == "diverged before"
     assert begun == ["dcgan", "lsgan"]
-    with pytest.raises(NotEnough, match="nothing to show yet of b"):
+    with pytest.raises(NotEnough, match="nothing to show of b: diverged before the first checkpoint"):
         lab_for(tmp_path).train({"a": TINY, "b": OTHER})
 
 
-@pytest.mark.parametrize("status", ["not run", "not finished"])
+def test_a_run_that_another_command_saw_diverge_is_not_begun(tmp_path, ends, monkeypatch):
+    """While this one did something else."""
+    _, begun = ends
+    execute = sweeps.execute
+
+    def noted(run, threads):
+        folder = tmp_path / "runs" / f"{OTHER.name}-seed=0"
+        folder.mkdir(parents=True)
+        (folder / "diverged").touch()
+        return execute(run, threads)
+
+    monkeypatch.setattr(sweeps, "execute", noted)
+    assert lab_for(tmp_path).train({"a": TINY, "b": OTHER}, partly=True)["b"][0].status == "diverged before"
+    assert begun == ["dcgan"]
+
+
+def test_what_another_command_trains_is_not_counted_as_this_ones(tmp_path, monkeypatch):
+    (tmp_path / "runs" / f"{TINY.name}-seed=0").mkdir(parents=True)
+    monkeypatch.setattr(sweeps, "execute", lambda run, threads: sweeps.Outcome(run, "in use"))
+    lab = lab_for(tmp_path)
+    assert lab.train({"a": TINY}, partly=True)["a"] == []
+    assert list((tmp_path / "runs" / f"{TINY.name}-seed=0").iterdir()) == []
+
+
+@pytest.mark.parametrize("status", ["not run", "not finished", "in use"])
 def test_a_run_that_was_cut_is_in_no_table(status, tmp_path, ends):
     statuses, _ = ends
     statuses["lsgan"] = status
@@ -189,6 +214,119 @@ def test_where_there_is_not_enough_there_is_a_record(tmp_path):
     assert {name: claim["verdict"] for name, claim in record["claims"].items()} == {
         "one": "not tested at this scale", "look": "left to the reader",
     }  # fmt: skip
+
+
+def finished(tmp_path, command="ganzoo x --budget=short", **options):
+    """Leaves a result of two seeds with a table, and returns its folder and what that holds."""
+    lab = lab_for(tmp_path, **{"seeds": 2, **options})
+    with lab.recorded(command):
+        lab.train({"a": TINY, "b": OTHER}, partly=True)
+        lab.table("one", [{"number": 1.0}])
+        write_text(lab.path("recipes/a.json"), "{}")
+        lab.judge("one", True, "found")
+    return lab.folder, contents(lab.folder)
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_cut_call_keeps_a_result_that_has_more(tmp_path, ends, shown):
+    """As when a game was changed, and the core-hours do not suffice for its runs."""
+    folder, before = finished(tmp_path)
+    said, changed = [], Game("dcgan", (*TINY.changes, "gan.prior=uniform"))
+    lab = lab_for(tmp_path, seeds=2, core_hours=0.0, say=said.append)
+    with lab.recorded("ganzoo x --budget=short"):
+        lab.table("one", [{"number": 2.0}])
+        lab.train({"a": changed, "b": OTHER}, partly=shown)
+    assert contents(folder) == before
+    assert said[-1] == f"{folder} keeps the result of `ganzoo x --budget=short`, which has more"
+
+
+def test_a_part_of_more_seeds_takes_no_results_place(tmp_path, ends):
+    folder, before = finished(tmp_path)
+    finished(tmp_path, "ganzoo x --budget=short --seeds=9", seeds=9, core_hours=250 / 3600)
+    assert contents(folder) == before
+    assert len(list((tmp_path / "runs").iterdir())) > 4  # others have come to an end since
+
+
+def test_of_two_parts_the_one_with_more_runs_is_kept(tmp_path, ends):
+    statuses, _ = ends
+    statuses["lsgan"] = "not finished"
+    folder, before = finished(tmp_path)
+    lab = lab_for(tmp_path, core_hours=0.0, say=lambda line: None)
+    with lab.recorded("ganzoo x --budget=short"):
+        lab.train({"other": Game("dcgan", (*TINY.changes, "gan.prior=uniform"))})
+    assert contents(folder) == before
+    with lab_for(tmp_path, seeds=3).recorded("ganzoo x --budget=short"):
+        pass  # whole, if empty
+    assert contents(folder) != before
+
+
+def test_a_call_that_fails_leaves_the_folder_as_it_was(tmp_path, ends):
+    folder, before = finished(tmp_path)
+    lab = lab_for(tmp_path, seeds=3)
+    with pytest.raises(KeyError, match="no claim"), lab.recorded("ganzoo x --budget=short"):
+        lab.judge("no claim", lab.table("one", [{"number": 2.0}]), "")
+    assert contents(folder) == before
+    assert lab.folder == folder
+
+
+def test_a_new_result_leaves_nothing_of_the_one_before(tmp_path, ends):
+    folder, _ = finished(tmp_path)
+    (folder / "notes.txt").write_text("a reader's")
+    with lab_for(tmp_path, first_seed=5).recorded("ganzoo x --budget=short --seeds=1 --first_seed=5"):
+        pass
+    assert set(contents(folder)) == {"record.json", "notes.txt"}
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("ganzoo x --budget=smoke", {"budget": "smoke"}),
+        ("ganzoo x --budget=short --set=train.steps=9", {}),
+        ("ganzoo x --budget=short --seeds=1", {"seeds": 1}),
+    ],
+)
+def test_another_result_is_refused_before_any_run(tmp_path, ends, command, options):
+    folder, before = finished(tmp_path)
+    refused = r"results holds the result of .*`ganzoo x --budget=short`.*choose another output"
+    with pytest.raises(InputError, match=refused), lab_for(tmp_path, **{"seeds": 2, **options}).recorded(command):
+        pytest.fail("it has begun")
+    assert contents(folder) == before
+
+
+def test_other_seeds_take_the_place_of_a_result(tmp_path, ends):
+    folder, _ = finished(tmp_path)
+    for options in ({"seeds": 3}, {"seeds": 2, "first_seed": 7}):
+        flags = "".join(f" --{name}={value}" for name, value in options.items())
+        finished(tmp_path, f"ganzoo x --budget=short{flags}", **options)
+        seeds = json.loads((folder / "record.json").read_text())["seeds"]
+        assert seeds == list(range(options.get("first_seed", 0), sum(options.values())))
+
+
+def test_a_record_that_cannot_be_read_is_refused(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "record.json").write_text("{")
+    with pytest.raises(InputError, match=r"record\.json is no record"), lab_for(tmp_path).recorded("ganzoo x"):
+        pytest.fail("it has begun")
+
+
+def test_a_run_that_its_watch_stopped_came_to_an_end(tmp_path, ends):
+    """And not to its last round, so that it counts as collapsed."""
+    _, begun = ends
+    watched = Game("dcgan", (*TINY.changes, "train.watch_steps=1", "train.stop_on_collapse=true"))
+    folder = tmp_path / "runs" / f"{watched.name}-seed=0"
+    (folder / "checkpoints" / "00000001").mkdir(parents=True)
+    (folder / "watch.csv").write_text("step,diversity,verdicts\n1,0.0,mode collapse: alike\n")
+    lab = lab_for(tmp_path)
+    (trained,) = lab.train({"a": watched})["a"]
+    assert begun == []
+    assert trained.status == "stopped by the watch before"
+    assert not trained.finished
+    assert lab.told
+    assert not record_of(lab)["partial"]
 
 
 def test_no_rows_are_no_table(tmp_path):

@@ -11,8 +11,8 @@ import ganzoo
 from ganzoo import training
 from ganzoo.callbacks import PeriodicEvaluation
 from ganzoo.checkpoints import Checkpoints
-from ganzoo.errors import InputError
-from ganzoo.evaluation import Score, ScoreRecord, load_record
+from ganzoo.errors import Diverged, InputError
+from ganzoo.evaluation import Score, ScoreRecord, evaluate, load_record
 from ganzoo.evaluation.directions import HIGHER, LOWER, sign_of
 from ganzoo.exported import open_generator
 
@@ -121,6 +121,20 @@ def test_tensorboard_gets_the_scores(build_tiny, examples, tmp_path):
     events = EventAccumulator(str(tmp_path / "logs")).Reload()
     found = [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in events.Tensors("scores/fid/tiny")]
     assert found == [(4, 9.0), (8, 3.0)]
+
+
+def test_samples_that_overflow_are_a_divergence(build_tiny, examples, tmp_path):
+    """Of weights that are finite, all of them."""
+
+    def score(gan):
+        points = gan.generate(9)
+        points[3] = np.inf
+        return evaluate(points, "ring8")
+
+    gan = build_tiny("dcgan", image_shape=(2,))
+    scoring = PeriodicEvaluation(score, 4, tmp_path)
+    with pytest.raises(Diverged, match="diverged at step 4: a sample is not finite"):
+        gan.fit(examples(32, (2,)), batch_size=8, epochs=1, verbose=0, callbacks=[scoring])
 
 
 def test_every_score_has_one_direction():

@@ -4,6 +4,7 @@ import csv
 import functools
 import importlib.util
 import json
+import os
 import re
 import shlex
 import signal
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo import config, sweeps
+from ganzoo import config, strategies, sweeps
 from ganzoo.errors import InputError
+from ganzoo.files import locked
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """
@@ -241,6 +243,7 @@ def test_a_failed_run_is_told_and_stops_no_other(recipe, tmp_path, monkeypatch):
     outcomes = sweeps.sweep(runs, lambda waiting: sweeps.on_cores(waiting, 2, 3), say=said.append)
     assert [outcome.status for outcome in outcomes] == ["failed", "not finished"]
     assert {options["env"][name] for options in given for name in sweeps.THREADS} == {"3"}
+    assert {options["env"]["TF_FORCE_GPU_ALLOW_GROWTH"] for options in given} == {"true"}
     assert outcomes[0].last_lines.splitlines() == ["exit status 1", "5", "6", "7", "8", "broken"]
     assert runs[0].command in said[0]
     assert "  | broken" in said[1]
@@ -303,6 +306,37 @@ def test_a_signal_is_passed_on_and_starts_no_more(recipe, tmp_path, monkeypatch,
     assert [outcome.status for outcome in outcomes] == ["not finished"] * 4
     assert len(given) == jobs
     assert [log.read_text() for log in logs if log.exists()] == [said] * jobs
+
+
+def test_a_run_that_another_process_trains_is_in_use(recipe, tmp_path):
+    (run,) = sweeps.runs_of([recipe], tmp_path)
+    run.model_dir.mkdir()
+    said = []
+    with locked(run.model_dir):
+        (outcome,) = sweeps.sweep([run], lambda waiting: sweeps.on_cores(waiting, 1, 1), said.append)
+    assert (outcome.status, outcome.seconds) == ("in use", 0.0)
+    assert f"is in use by process {os.getpid()}" in said[1]
+
+
+def test_what_another_command_has_finished_meanwhile_is_not_run(recipe, tmp_path, monkeypatch):
+    given = scripted(monkeypatch, "")
+    runs = sweeps.runs_of([recipe], tmp_path, axes=sweeps.axes_of([], [0, 1]))
+
+    def start(waiting):
+        finish(runs[1])
+        return sweeps.on_cores(waiting, 1, 1)
+
+    assert [each.status for each in sweeps.sweep(runs, start)] == ["not finished", "finished before"]
+    assert len(given) == 1
+
+
+def test_who_was_told_once_may_begin_again():
+    processes = sweeps.Processes()
+    with processes.told_by_signals():
+        processes.tell(signal.SIGTERM)
+    assert processes.told
+    with processes.told_by_signals():
+        assert not processes.told
 
 
 def test_a_folder_that_cannot_be_written_fails_its_run_alone(recipe, tmp_path):
@@ -433,7 +467,7 @@ def test_a_sweep_that_is_told_to_end_leaves_no_run_behind(recipe, tmp_path):
     wait_for(lambda: log.exists() and re.search(r"\b[1-9]\d*/100000", log.read_text()), 120)
     process.terminate()
     said, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert re.search(r"tiny +tiny +not finished +[1-9]", said)
     assert "SIGTERM: saved at step" in log.read_text()
     assert len(list((tmp_path / "out" / "tiny" / "checkpoints" / "interrupted").iterdir())) == 1
@@ -456,11 +490,17 @@ def test_on_ray_a_run_asks_for_threads_and_ray_chooses_how_many_go():
     assert starter(None, 2, 3).keywords == {"jobs": 2, "threads": 3}
 
 
-def test_cores_are_shared():
-    from ganzoo.cli.sweep import shares
-
-    assert shares(8, None, None) == (8, 1)
-    assert shares(8, 2, None) == (2, 4)
-    assert shares(8, None, 4) == (2, 4)
-    assert shares(2, 3, None) == (3, 1)
-    assert shares(2, None, 4) == (1, 4)
+@pytest.mark.parametrize(
+    ("asked", "cores", "gpu"),
+    [
+        ((8, None, None), (8, 1), (1, 8)),
+        ((8, 2, None), (2, 4), (2, 4)),
+        ((8, None, 4), (2, 4), (1, 4)),
+        ((2, 3, None), (3, 1), (3, 1)),
+        ((2, None, 4), (1, 4), (1, 4)),
+    ],
+)
+def test_cores_are_shared_and_a_gpu_has_one_run(asked, cores, gpu, monkeypatch):
+    for device, shares in (("CPU", cores), ("NVIDIA H100", gpu)):
+        monkeypatch.setattr(strategies, "device_name", lambda device=device: device)
+        assert sweeps.shares(*asked) == shares

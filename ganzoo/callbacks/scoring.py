@@ -9,11 +9,11 @@ import keras
 import tensorflow as tf
 
 from ganzoo.callbacks.history import save_rows
-from ganzoo.errors import InputError, did_you_mean
+from ganzoo.errors import InputError, NotFinite, did_you_mean
 from ganzoo.evaluation import ScoreRecord, load_record
 from ganzoo.evaluation.directions import sign_of
 from ganzoo.evaluation.records import record_json
-from ganzoo.faults import require_finite
+from ganzoo.faults import diverged, require_finite
 from ganzoo.files import or_without, write_text
 from ganzoo.strategies import agreed, is_chief
 
@@ -41,6 +41,7 @@ class PeriodicEvaluation(keras.callbacks.Callback):
     Raises:
         InputError: if `every` is impossible, `best_metric` has no best value or is not in the records, or a `log_dir`
             is given and TensorBoard is not installed.
+        Diverged: in the course of training, if a variable is not finite, or a sample.
     """
 
     def __init__(
@@ -106,8 +107,15 @@ class PeriodicEvaluation(keras.callbacks.Callback):
         self.scored = step // self.every
         require_finite(self.model)  # what is not has no score
         strategy = self.model.distribute_strategy
-        record = self.score(self.model) if is_chief(strategy) else None
-        (better,) = agreed(strategy, record is not None and self.add(step, record))
+        record, overflown = None, False
+        if is_chief(strategy):
+            try:
+                record = self.score(self.model)
+            except NotFinite:  # samples of weights that are
+                overflown = True
+        better, overflown = agreed(strategy, record is not None and self.add(step, record), overflown)
+        if overflown:
+            raise diverged(self.model, "a sample")
         if better and self.checkpoints is not None:  # all workers save, or none
             # Until the run has a checkpoint as new, a resume may need the best one before.
             newest = max(self.resumes_from.steps(), default=0) if self.resumes_from else 0

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from absl import app
 from absl import logging as absl_logging
 
-from ganzoo.errors import DIVERGED_STATUS, Diverged, InputError, ServingError, did_you_mean
+from ganzoo.errors import InputError, ServingError, did_you_mean
+from ganzoo.sweeps import GPU_GROWTH, PROCESSES
 
+CUT_STATUS = 130  # as the shell says of Ctrl-C
 TOOLS = {
     "train": "train a recipe; the same command resumes",
     "sweep": "train many runs: recipes x seeds x settings",
@@ -41,25 +43,31 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(tool: str, flags: Sequence[str] | None = None) -> None:
-    """Runs one tool; a user's mistake becomes one line on standard error and exit status 1, a divergence 3."""
+    """Runs one tool; an error that the user can mend becomes one line on standard error, and its exit status."""
+    os.environ.setdefault(GPU_GROWTH, "true")
     module = importlib.import_module(f"ganzoo.cli.{tool}")
     absl_logging.set_verbosity(absl_logging.ERROR)
 
+    def refused(reason: str, status: int = 1) -> None:
+        print(f"ganzoo {tool}: {reason}", file=sys.stderr)
+        sys.exit(status)
+
     def guarded(argv: Sequence[str]) -> None:
         if len(argv) > 1:
-            sys.exit(f"ganzoo {tool}: {argv[1]!r} is no flag; write --name=value, see ganzoo {tool} --help")
+            refused(f"{argv[1]!r} is no flag; write --name=value, see ganzoo {tool} --help")
         try:
             module.main()
             sys.stdout.flush()
-        except Diverged as error:
-            print(f"ganzoo {tool}: {error}", file=sys.stderr)
-            sys.exit(DIVERGED_STATUS)
-        except (InputError, ServingError) as error:
-            sys.exit(f"ganzoo {tool}: {error}")
         except KeyboardInterrupt:
-            sys.exit(130)
+            sys.exit(CUT_STATUS)
         except BrokenPipeError:  # `ganzoo list | head`: nothing is left to say, nor at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)  # as the shell says of SIGPIPE
+        except (InputError, ServingError) as error:
+            refused(f"{error}", getattr(error, "status", 1))
+        except OSError as error:  # a full disk, say
+            refused(f"{error}; once that is mended, give the same command again")
+        if PROCESSES.told:  # to end: what runs, and tables of them, have been saved
+            sys.exit(CUT_STATUS)
 
     app.run(guarded, argv=[f"ganzoo {tool}", *(sys.argv[1:] if flags is None else flags)])

@@ -7,6 +7,8 @@ Game i is the same for every variant: networks of both players drawn from three 
 `ganzoo reproduce --experiment=k-bogonet`. The same command goes on where it was cut.
 """
 
+import shlex
+
 from absl import flags
 
 from ganzoo.experiments.bogonet.play import Setting
@@ -25,7 +27,7 @@ SET = flags.DEFINE_multi_string("set", [], "section.key=value over every game; m
 OUTPUT = flags.DEFINE_string("output", None, "Folder; if not given results/bogonet-DATASET.")
 RUNS = flags.DEFINE_string("runs", "runs/experiments", "Where runs go, which experiments share.")
 CORE_HOURS = flags.DEFINE_float("core_hours", None, "Beyond which no further run begins.", lower_bound=0.0)
-JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; if not given one a core.", lower_bound=1)
+JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; if not given one a core, on a GPU one.", lower_bound=1)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 ASKED = (GAMES, SEEDS, DATASET, IMAGE_SIZE, DIVISOR, ROUNDS)  # what the record's command repeats
 
@@ -42,9 +44,10 @@ def main() -> None:
         comparison(setting), folder, RUNS.value,
         budget="short", seeds=SEEDS.value, core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
     )  # fmt: skip
-    given = "".join(f" --{flag.name}={flag.value}" for flag in ASKED)
-    changes = "".join(f" --set={change}" for change in SET.value)
-    with lab.recorded(f"ganzoo bogonet --variants={','.join(VARIANTS.value)}{given}{changes}"):
+    given = [f"--{flag.name}={flag.value}" for flag in ASKED]
+    changes = [f"--set={change}" for change in SET.value]
+    command = shlex.join(["ganzoo", "bogonet", f"--variants={','.join(VARIANTS.value)}", *given, *changes])
+    with lab.recorded(command):
         played = compared(lab, setting, VARIANTS.value)
         best = best_of(played)
         told = len(played.complete) >= ENOUGH and len(VARIANTS.value) > 1

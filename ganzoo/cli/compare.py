@@ -35,7 +35,7 @@ SET = flags.DEFINE_multi_string("set", [], "section.key=value over the recipes';
 OUTPUT = flags.DEFINE_string("output", None, "Folder; if not given results/compare-DATASET.")
 RUNS = flags.DEFINE_string("runs", "runs/experiments", "Where runs go, which experiments share.")
 CORE_HOURS = flags.DEFINE_float("core_hours", None, "Beyond which no further run begins.", lower_bound=0.0)
-JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; if not given one a core.", lower_bound=1)
+JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; if not given one a core, on a GPU one.", lower_bound=1)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 
 

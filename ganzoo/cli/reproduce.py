@@ -5,13 +5,15 @@ ganzoo reproduce --experiment=z-kl
 ganzoo reproduce --experiment=z-table2 --budget=short --seeds=3 --core_hours=4
 
 The same command goes on where it was cut; runs that another experiment has finished are not run again. With
---core_hours no run begins beyond that, and what there is is published as a part.
+--core_hours no run begins beyond that, and what there is is published as a part, unless the folder has more already.
+A folder with a result of another budget, or of more of the same seeds, is refused.
 """
 
 from absl import flags
 
 from ganzoo import experiments
 from ganzoo.errors import InputError
+from ganzoo.experiments.reproduction import checked
 from ganzoo.sweeps import PROCESSES
 
 EXPERIMENT = flags.DEFINE_list("experiment", [], "Ids, separated by commas; see --list.")
@@ -24,7 +26,7 @@ LIST = flags.DEFINE_bool("list", False, "Print every experiment, and the core-ho
 OUTPUT = flags.DEFINE_string("output", "results", "Where each experiment gets a folder.")
 RUNS = flags.DEFINE_string("runs", "runs/experiments", "Where runs go, which experiments share.")
 CORE_HOURS = flags.DEFINE_float("core_hours", None, "Beyond which no further run begins.", lower_bound=0.0)
-JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; if not given one a core.", lower_bound=1)
+JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; if not given one a core, on a GPU one.", lower_bound=1)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 
 
@@ -35,11 +37,12 @@ def main() -> None:
         return
     if not EXPERIMENT.value:
         raise InputError("give --experiment=ID, or --list to see them")
+    asked = {"seeds": SEEDS.value, "first_seed": FIRST_SEED.value, "output": OUTPUT.value}
     for id in EXPERIMENT.value:
-        experiments.named(id)
+        checked(id, BUDGET.value, **asked)
     for id in EXPERIMENT.value:
         folder = experiments.reproduce(
-            id, BUDGET.value, seeds=SEEDS.value, first_seed=FIRST_SEED.value, output=OUTPUT.value, runs=RUNS.value,
+            id, BUDGET.value, **asked, runs=RUNS.value,
             core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
         )  # fmt: skip
         print(f"written: {folder}")

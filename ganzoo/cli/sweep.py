@@ -5,8 +5,9 @@ ganzoo sweep --recipes=dragan_digits --grid=gan.penalty_weight=1,5,10 --set=trai
 
 --grid and --set may be repeated. The same command goes on where it was cut; runs that are finished, or that their watch
 has stopped, are not run again. A run that fails or diverges stops no other; its log is <run>/train.log, and the exit
-status is 1. SIGTERM and Ctrl-C are passed on: runs save and end, and no more are started. With --ray_address runs go
-to a Ray cluster that sees the directory, as many at a time as it has --threads for; there a signal ends them unsaved.
+status is 1, as it is where another process trains a run. SIGTERM and Ctrl-C are passed on: runs save and end, no more
+are started, and the exit status is 130. With --ray_address runs go to a Ray cluster that sees the directory, as many at
+a time as it has --threads for; there a signal ends them unsaved.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ GRID = flags.DEFINE_multi_string("grid", [], "section.key=value,value,...: every
 SET = flags.DEFINE_multi_string("set", [], "section.key=value over the recipes'; may be repeated.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 JOBS = flags.DEFINE_integer(
-    "jobs", None, "Runs at a time here; if not given one a core, or per --threads.", lower_bound=1
+    "jobs", None, "Runs at a time here; if not given one a core, or per --threads; on a GPU one.", lower_bound=1
 )
 THREADS = flags.DEFINE_integer(
     "threads", None, "Threads of a run; if not given the cores by --jobs, on Ray 1.", lower_bound=1
@@ -56,7 +57,7 @@ def main() -> None:
     rows = sweeps.table_of(outcomes)
     save_rows(rows, table)
     print(f"{sweeps.printed(rows)}\ntable: {table}")
-    if any(outcome.status in sweeps.BROKEN for outcome in outcomes):
+    if any(outcome.status in (*sweeps.BROKEN, sweeps.IN_USE) for outcome in outcomes):
         sys.exit(1)
 
 
@@ -71,14 +72,8 @@ def seeds() -> list[int]:
 def starter(ray_address: str | None, jobs: int | None, threads: int | None) -> Callable:
     """Returns what starts runs, here or on Ray, see `sweeps.sweep`."""
     if not ray_address:
-        jobs, threads = shares(joblib.cpu_count(), jobs, threads)
+        jobs, threads = sweeps.shares(joblib.cpu_count(), jobs, threads)
         return functools.partial(sweeps.on_cores, jobs=jobs, threads=threads)
     if jobs:
         raise InputError(f"--jobs={jobs} beside --ray_address: Ray says how many runs go at once; give --threads")
     return functools.partial(sweeps.on_ray, address=ray_address, threads=threads or 1)
-
-
-def shares(cores: int, jobs: int | None, threads: int | None) -> tuple[int, int]:
-    """Returns how many runs go at a time, and on how many threads each, so that all cores are used once."""
-    jobs = jobs or max(1, cores // (threads or 1))
-    return jobs, threads or max(1, cores // jobs)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from ganzoo import data
 from ganzoo.data import Density, Examples, pixels
-from ganzoo.errors import InputError
+from ganzoo.errors import InputError, NotFinite
 from ganzoo.exported import SAMPLE_INPUTS, ExportedGenerator, load_generator, version_folder
 from ganzoo.noise import latents
 from ganzoo.sampling import BATCH, sample_batches
@@ -325,7 +325,7 @@ def _first_latents(latent_dim: int, prior: str = "normal") -> tf.Tensor:
 def _require_finite(values: np.ndarray, what: str) -> None:
     if not np.isfinite(values).all():
         bad = np.count_nonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
-        raise InputError(
+        raise NotFinite(
             f"{bad} of {len(values)} examples of {what} are not finite, so no score is defined; score an earlier "
             "checkpoint, from before training diverged"
         )

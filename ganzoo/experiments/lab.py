@@ -6,8 +6,9 @@ import functools
 import json
 import math
 import os
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,12 +17,13 @@ import joblib
 from ganzoo import config, folders, pictures, strategies, sweeps
 from ganzoo.callbacks.history import save_rows
 from ganzoo.errors import InputError
+from ganzoo.experiments import records
 from ganzoo.experiments.experiment import BUDGETS, Experiment
+from ganzoo.experiments.records import RECORD_FILE
 from ganzoo.experiments.runs import DEVICE_FILE, SECONDS_FILE, Game, Trained
 from ganzoo.files import write_text
 
 T = TypeVar("T")
-RECORD_FILE = "record.json"
 DIVERGED_FILE = "diverged"  # of a run that would come to the same number again
 VERDICTS = {True: "confirmed", False: "not confirmed", None: "not tested at this scale"}
 LEFT_TO_READERS = "left to the reader"  # a claim without a rule
@@ -38,7 +40,21 @@ def require_any(found: Mapping[str, Sequence[Trained]]) -> None:
         NotEnough: if no game has one that came to its end.
     """
     if not any(found.values()):
-        raise NotEnough("no run has come to its end")
+        raise NotEnough("no run has come to its end; the same command goes on")
+
+
+def require_shown(found: Mapping[str, Sequence[Trained]]) -> None:
+    """Refuses to go on where a game's first run has no checkpoint.
+
+    Raises:
+        NotEnough: saying whether it will have one.
+    """
+    lacking = [name for name, own in found.items() if not (own and own[0].steps)]
+    never = [name for name in lacking if found[name]]
+    if never:
+        raise NotEnough(f"nothing to show of {', '.join(never)}: diverged before the first checkpoint")
+    if lacking:
+        raise NotEnough(f"nothing to show yet of {', '.join(lacking)}; the same command goes on")
 
 
 class Lab:
@@ -52,7 +68,7 @@ class Lab:
         seeds: how many.
         first_seed: from which on.
         core_hours: beyond which no further run begins; None: no end.
-        jobs: runs at a time.
+        jobs: runs at a time; None: one a core, on a GPU one.
         data_dir: where TFDS keeps its data sets.
         say: what prints a line.
 
@@ -82,7 +98,7 @@ class Lab:
         self.budget = budget
         self.seeds = range(first_seed, first_seed + (experiment.seeds if seeds is None else seeds))
         self.core_hours = core_hours
-        self.jobs = jobs or joblib.cpu_count()
+        self.jobs, self.threads = sweeps.shares(joblib.cpu_count(), jobs)  # threads of a run
         self.data_dir = data_dir
         self.say = say
         self.verdicts: dict[str, dict[str, Any]] = {}
@@ -119,6 +135,10 @@ class Lab:
         self.verdicts[claim] = {"found": found, "verdict": VERDICTS[None if holds is None else bool(holds)]}
         self.say(f"{self.experiment.id}, {claim}: {self.verdicts[claim]['verdict']} ({found})")
 
+    def told_by(self, runs: Iterable[Trained]) -> bool:
+        """Returns whether there is enough to judge by, and these runs came to their last round: none diverged."""
+        return self.told and all(each.finished for each in runs)
+
     @property
     def told(self) -> bool:
         """Whether there is enough to judge by: no smoke, as many seeds as the experiment has, and every run ended."""
@@ -150,17 +170,16 @@ class Lab:
                 folder = self.runs_folder / f"{game.name}-seed={seed}"
                 if (folder / folders.RECIPE_FILE).exists():
                     folders.check_folder(recipe, folder)
-                run = sweeps.Run(game.recipe, changes, {}, folder, recipe.train.steps, tuple(flags))
+                asked = recipe.train
+                run = sweeps.Run(game.recipe, changes, {}, folder, asked.steps, tuple(flags), asked.stop_on_collapse)
                 wanted.append((name, seed, run))
         runs = {run.model_dir: run for _, _, run in wanted}
         start = functools.partial(sweeps.on_cores, jobs=self.jobs, threads=self.threads, execute=self._within_hours)
-        waiting = [run for run in runs.values() if not (run.model_dir / DIVERGED_FILE).exists()]
         with sweeps.PROCESSES.told_by_signals():
-            outcomes = {each.run.model_dir: each for each in sweeps.sweep(waiting, start, self.say)}
+            outcomes = {each.run.model_dir: each for each in sweeps.sweep(list(runs.values()), start, self.say)}
         found: dict[str, list[Trained]] = {name: [] for name in games}
         for name, seed, run in wanted:
-            status = outcomes[run.model_dir].status if run.model_dir in outcomes else "diverged before"
-            trained = self.trained[run.model_dir] = Trained(run, seed, status)
+            trained = self.trained[run.model_dir] = Trained(run, seed, outcomes[run.model_dir].status)
             if trained.played:
                 found[name].append(trained)
         failed = [each for each in outcomes.values() if each.status == "failed"]
@@ -170,23 +189,19 @@ class Lab:
                 f"{failed[0].last_lines.splitlines()[-1]}; the same command goes on from what there is"
             )
         if sweeps.PROCESSES.told:
-            raise NotEnough("told to end; the runs have saved")
-        lacking = [name for name, own in found.items() if not (own and own[0].steps)]
-        if lacking and not partly:
-            raise NotEnough(f"nothing to show yet of {', '.join(lacking)}")
+            raise NotEnough("told to end; the runs have saved, and the same command goes on")
+        if not partly:
+            require_shown(found)
         return found
 
-    @property
-    def threads(self) -> int:
-        """Threads of a run, so that all cores are used once."""
-        return max(1, joblib.cpu_count() // self.jobs)
-
     def _within_hours(self, run: sweeps.Run, threads: int) -> sweeps.Outcome:
+        if (run.model_dir / DIVERGED_FILE).exists():
+            return sweeps.Outcome(run, "diverged before")
         if self.core_hours is not None and self.seconds >= 3600 * self.core_hours:
             return sweeps.Outcome(run, "not run")
         outcome = sweeps.execute(run, threads)
-        self.seconds += outcome.seconds * threads
-        if run.model_dir.is_dir():
+        if outcome.seconds:  # else it was another command's
+            self.seconds += outcome.seconds * threads
             path = run.model_dir / SECONDS_FILE
             before = float(path.read_text(encoding="utf-8")) if path.exists() else 0.0
             write_text(path, f"{before + outcome.seconds * threads:.1f}")
@@ -197,15 +212,41 @@ class Lab:
 
     @contextlib.contextmanager
     def recorded(self, command: str) -> Iterator[None]:
-        """Writes the record at its end, of what there is where there is not enough to compare."""
-        try:
-            yield
-        except NotEnough as reason:
-            self.say(f"{self.experiment.id}: {reason}; the same command goes on")
-        self.save(command)
+        """Publishes at its end what there is, with a record; a part does not take the place of a result that has more.
 
-    def save(self, command: str) -> None:
-        """Writes the record: what was asked, found and left, and every run that it rests on."""
+        Files are drafts until then: a call that is cut, or fails, leaves the folder as it was.
+
+        Raises:
+            InputError: at its beginning, if the folder holds another result.
+        """
+        records.require_place(self.folder, command, self.seeds)
+        before, enough = records.held(self.folder), True
+        with self._drafts() as folder:
+            try:
+                yield
+            except NotEnough as reason:
+                enough = False
+                self.say(f"{self.experiment.id}: {reason}")
+            record = self.save(command)
+            if records.less(record, enough, before):
+                self.say(f"{folder} keeps the result of `{before['command']}`, which has more")
+            else:
+                records.publish(self.folder, folder, before)
+
+    @contextlib.contextmanager
+    def _drafts(self) -> Iterator[Path]:
+        """Has files go into a temporary folder inside of the lab's, which it yields."""
+        folder = self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".partial.", dir=folder) as draft:
+            self.folder = Path(draft)
+            try:
+                yield folder
+            finally:
+                self.folder = folder
+
+    def save(self, command: str) -> dict[str, Any]:
+        """Writes the record and returns it: what was asked, found and left, and every run that it rests on."""
         experiment = self.experiment
         claims = {}
         for name, claim in experiment.claims.items():
@@ -238,3 +279,4 @@ class Lab:
             if source.exists():
                 write_text(self.path(f"recipes/{each.run.model_dir.name}.json"), source.read_text(encoding="utf-8"))
         write_text(self.folder / RECORD_FILE, json.dumps(record, indent=2) + "\n")
+        return record

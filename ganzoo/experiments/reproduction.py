@@ -7,6 +7,7 @@ from pathlib import Path
 from ganzoo.errors import InputError
 from ganzoo.experiments.experiment import BUDGETS, named
 from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.records import RECORD_FILE, require_place
 from ganzoo.files import require_writable
 
 
@@ -35,12 +36,41 @@ def reproduce(
         output: in which the experiment gets a folder of its id.
         runs: folder of the runs of all experiments.
         core_hours: beyond which no further run begins: what there is is published as a part; None: no end.
-        jobs: runs at a time; None: one a core.
+        jobs: runs at a time; None: one a core, on a GPU one.
         data_dir: where TFDS keeps its data sets.
         say: what prints a line.
 
     Raises:
-        InputError: if the id is unknown, or a value impossible.
+        InputError: if the id is unknown, a value impossible, or the folder holds a result of another budget, or of
+            more of the same seeds.
+    """
+    command = checked(id, budget, seeds=seeds, first_seed=first_seed, output=output)
+    experiment, folder = named(id), Path(output) / id
+    require_writable(folder / RECORD_FILE)
+    lab = Lab(
+        experiment, folder, runs,
+        budget=budget, seeds=seeds, first_seed=first_seed, core_hours=core_hours, jobs=jobs, data_dir=data_dir, say=say,
+    )  # fmt: skip
+    expected = experiment.hours[budget] * len(lab.seeds)
+    limit = "no limit" if core_hours is None else f"at most {core_hours:g}"
+    say(f"{id}, {budget}, {len(lab.seeds)} seed(s): about {expected:.2g} core-hours expected, {limit}")
+    with lab.recorded(command):
+        experiment.run(lab)
+    return folder
+
+
+def checked(
+    id: str,
+    budget: str = "short",
+    *,
+    seeds: int | None = None,
+    first_seed: int = 0,
+    output: str | os.PathLike = "results",
+) -> str:
+    """Returns the command that the record of an experiment names; for the arguments see `reproduce`.
+
+    Raises:
+        InputError: if the id is unknown, a value impossible, or the folder holds another result.
     """
     experiment = named(id)
     if budget not in BUDGETS:
@@ -49,17 +79,8 @@ def reproduce(
         raise InputError(f"seeds={seeds}: give at least 1")
     if first_seed < 0:
         raise InputError(f"first_seed={first_seed}: give 0 or more")
-    folder = Path(output) / id
-    require_writable(folder / "record.json")
-    lab = Lab(
-        experiment, folder, runs,
-        budget=budget, seeds=seeds, first_seed=first_seed, core_hours=core_hours, jobs=jobs, data_dir=data_dir, say=say,
-    )  # fmt: skip
-    expected = experiment.hours[budget] * len(lab.seeds)
-    limit = "no limit" if core_hours is None else f"at most {core_hours:g}"
-    say(f"{id}, {budget}, {len(lab.seeds)} seed(s): about {expected:.2g} core-hours expected, {limit}")
     given = f" --seeds={seeds}" if seeds is not None else ""
     given += f" --first_seed={first_seed}" if first_seed else ""
-    with lab.recorded(f"ganzoo reproduce --experiment={id} --budget={budget}{given}"):
-        experiment.run(lab)
-    return folder
+    command = f"ganzoo reproduce --experiment={id} --budget={budget}{given}"
+    require_place(Path(output) / id, command, range(first_seed, first_seed + (seeds or experiment.seeds)))
+    return command

@@ -14,6 +14,7 @@ from ganzoo.gan import GAN
 
 SECONDS_FILE = "seconds"
 DEVICE_FILE = "device"
+ENDED = ("finished", "diverged", sweeps.STOPPED)  # how the statuses begin of runs that were not cut
 Measure = Callable[[GAN], Mapping[str, float]]
 
 
@@ -57,8 +58,8 @@ class Trained:
 
     @property
     def played(self) -> bool:
-        """Whether it came to an end, its last round or a number that is not finite: it is not one that was cut."""
-        return self.status.startswith(("finished", "diverged"))
+        """Whether it came to an end: its last round, a verdict of its watch or a number that is not finite."""
+        return self.status.startswith(ENDED)
 
     @property
     def scores(self) -> list[dict[str, float]]:

@@ -118,7 +118,7 @@ def _split(row: Mapping[str, str], sheet: str | os.PathLike) -> tuple[float, flo
 def _rows(path: str | os.PathLike, columns: Sequence[str]) -> list[dict[str, str]]:
     """Returns the rows of a table."""
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:  # Excel begins UTF-8 with a mark
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None

@@ -36,7 +36,7 @@ def compared(lab: Lab, setting: Setting, algorithms: Sequence[str]) -> Played:
                          **{player: described(spec) for player, spec in game.networks.items()}}
                         for game in played.games])  # fmt: skip
     if not played.complete:
-        raise NotEnough("no game has been played by all")
+        raise NotEnough("no game has been played by all; the same command goes on")
     lab.table("runs", played.runs)
     lab.table("algorithms", played.summary())
     write_text(lab.path("algorithms.md"), markdown(played.summary()))

@@ -178,7 +178,7 @@ def judge_gradients(lab: Lab, rows: list[dict]) -> None:
         levels[epoch] = float(series(rows, "log(1 - D)", "probability", epoch=epoch)[-1])
         columns = (series(rows, "-log D", column, epoch=epoch) for column in ("norm_of_mean", "spread"))
         growths[epoch] = [float(values[-1] / values[start]) for values in columns]
-    told, near = lab.told, max(levels.values()) < SURE
+    told, near = lab.told_by(lab.trained.values()), max(levels.values()) < SURE
     found = "; ".join(
         f"epoch {epoch}: {100 * rest:.3g} % of its largest, D(G(z)) {levels[epoch]:.2g}"
         for epoch, rest in rests.items()
@@ -248,7 +248,8 @@ def a_frozen_d(lab: Lab) -> None:
     for claim, column in (("one_point", "spread"), ("deaf", "slope")):
         rest = np.mean([row[column] for row in last]) / np.mean([row[column] for row in first])
         each = ", ".join(f"{100 * b[column] / a[column]:.2f}" for a, b in zip(first, last, strict=True))
-        lab.judge(claim, rest < 0.1 if lab.told else None, f"{100 * rest:.3g} % of that before; seed by seed {each} %")
+        told = lab.told_by(lab.trained.values())
+        lab.judge(claim, rest < 0.1 if told else None, f"{100 * rest:.3g} % of that before; seed by seed {each} %")
     draw_variety(lab, rows, marks, sheet)
 
 

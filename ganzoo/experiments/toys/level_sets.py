@@ -1,12 +1,10 @@
 """Level sets of a discriminator on the plane in three phases of its training: Kodali et al. 2018, figures 4 and 13."""
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
 from ganzoo import pictures
-from ganzoo.data import load
+from ganzoo.data import Density, load
 from ganzoo.evaluation import modes_covered
 from ganzoo.experiments.experiment import Claim, experiment
 from ganzoo.experiments.lab import Lab
@@ -100,23 +98,44 @@ def page(lab: Lab, dataset: str, rounds: int) -> tuple[list[dict], dict[str, lis
     return rows, runs
 
 
-def judge_flexible(lab: Lab, rows: list[dict]) -> None:
+def last_phase(rows: list[dict], key: str) -> dict[str, dict[int, float]]:
+    """Returns what variants have in the last phase, by seed; a run that diverged before has nothing."""
+    end = max(row["step"] for row in rows)
+    return {name: {row["seed"]: row[key] for row in rows if row["variant"] == name and row["step"] == end}
+            for name in VARIANTS}  # fmt: skip
+
+
+def means(last: dict[str, dict[int, float]]) -> dict[str, float]:
+    """Returns the mean over seeds of each variant."""
+    return {name: float(np.mean(list(values.values()) or [np.nan])) for name, values in last.items()}
+
+
+def listed(values: dict[str, float]) -> str:
+    """Returns a number a variant as text."""
+    return "; ".join(f"{name}: {value:.2g}" for name, value in values.items())
+
+
+def judge_flexible(lab: Lab, rows: list[dict], runs: dict[str, list[Trained]]) -> None:
     """Judges by what DRAGAN has above WGAN-GP in the last phase."""
-    end = max(row["step"] for row in rows)
-    last = {name: {row["seed"]: row["flexibility"] for row in rows if row["variant"] == name and row["step"] == end}
-            for name in VARIANTS}  # fmt: skip
-    lead = ahead(last["dragan"], last["wgan_gp"])
-    found = "; ".join(f"{name}: {np.mean(list(values.values())):.2g}" for name, values in last.items())
-    lab.judge("flexible", lead[1] > 0 if lab.told else None, f"{found}; DRAGAN over WGAN-GP {said(lead)}")
+    last = last_phase(rows, "flexibility")
+    lead, told = ahead(last["dragan"], last["wgan_gp"]), lab.told_by([*runs["dragan"], *runs["wgan_gp"]])
+    found = f"{listed(means(last))}; DRAGAN over WGAN-GP {said(lead)}"
+    lab.judge("flexible", lead[1] > 0 if told else None, found)
 
 
-def judged(lab: Lab, claim: str, rows: list[dict], key: str, holds: Callable[[dict[str, float]], bool | None]) -> None:
-    """Judges by what variants have in the last phase, mean of the seeds; `holds` is None where that does not tell."""
-    end = max(row["step"] for row in rows)
-    last = {name: float(np.mean([row[key] for row in rows if row["variant"] == name and row["step"] == end]))
-            for name in VARIANTS}  # fmt: skip
-    found = "; ".join(f"{name}: {value:.2g}" for name, value in last.items())
-    lab.judge(claim, holds(last) if lab.told else None, found)
+def judge_sharp(lab: Lab, rows: list[dict], runs: dict[str, list[Trained]]) -> None:
+    """Judges by the slopes of the vanilla game's score and of DRAGAN's in the last phase."""
+    slopes = means(last_phase(rows, "slope_at_real"))
+    told = lab.told_by([*runs["dragan"], *runs["non_saturating"]]) and slopes["non_saturating"] > 2
+    lab.judge("sharp", slopes["dragan"] < slopes["non_saturating"] / 2 if told else None, listed(slopes))
+
+
+def modes_of(trained: Trained, density: Density) -> int:
+    """Returns how many modes a run's samples reach after the last round; none if it diverged."""
+    if not trained.finished:
+        return 0
+    points = trained.restored().generate(2_500, seed=1, averaged=False)
+    return int(modes_covered(points, density.modes, density.standard_deviation))
 
 
 FLEXIBLE = (
@@ -149,13 +168,9 @@ FLEXIBLE = (
 )
 def k_fig4(lab: Lab) -> None:
     """Draws level sets on the swiss roll in three phases: vanilla, WGAN-GP, DRAGAN."""
-
-    def smaller(slopes: dict[str, float]) -> bool | None:
-        return slopes["dragan"] < slopes["non_saturating"] / 2 if slopes["non_saturating"] > 2 else None
-
-    rows, _ = page(lab, "swiss_roll", lab.choose(smoke=9, short=6_000, full=60_000))
-    judged(lab, "sharp", rows, "slope_at_real", smaller)
-    judge_flexible(lab, rows)
+    rows, runs = page(lab, "swiss_roll", lab.choose(smoke=9, short=6_000, full=60_000))
+    judge_sharp(lab, rows, runs)
+    judge_flexible(lab, rows, runs)
 
 
 @experiment(
@@ -180,13 +195,9 @@ def k_fig13(lab: Lab) -> None:
     """Draws level sets on eight Gaussians in three phases, and an animation of samples over D's surface."""
     rounds, density = lab.choose(smoke=9, short=6_000, full=60_000), load("ring8")
     rows, runs = page(lab, "ring8", rounds)
-    judge_flexible(lab, rows)
-    table = []
-    for name, own in runs.items():
-        for trained in own:
-            points = trained.restored().generate(2_500, seed=1, averaged=False)
-            covered = modes_covered(points, density.modes, density.standard_deviation)
-            table.append({"variant": name, "seed": trained.seed, "modes": int(covered)})
+    judge_flexible(lab, rows, runs)
+    table = [{"variant": name, "seed": trained.seed, "modes": modes_of(trained, density)}
+             for name, own in runs.items() for trained in own]  # fmt: skip
     lab.table("modes", table)
     reached = {name: [row["modes"] for row in table if row["variant"] == name] for name in VARIANTS}
     found = "; ".join(f"{name}: {', '.join(map(str, own))}" for name, own in reached.items())

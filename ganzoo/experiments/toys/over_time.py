@@ -6,7 +6,7 @@ import numpy as np
 
 from ganzoo.data import Density, load
 from ganzoo.experiments.experiment import Claim, experiment
-from ganzoo.experiments.lab import Lab, NotEnough
+from ganzoo.experiments.lab import Lab, require_shown
 from ganzoo.experiments.runs import Game
 from ganzoo.experiments.toys.games import SAMPLES, SNAPSHOTS, zoo, zoo_game
 
@@ -60,9 +60,7 @@ def a_mog_time(lab: Lab) -> None:
     rounds, longer = lab.choose(smoke=(10, 10), short=(6_000, 5_000), full=(25_000, 25_000))
     density, rows, snapshots = load("ring8"), [], {}
     trained = lab.train(games(rounds, longer, names), partly=True)
-    lacking = [name for name in UNROLLED if not (trained[name] and trained[name][0].steps)]
-    if lacking:
-        raise NotEnough(f"nothing to show yet of {', '.join(lacking)}")
+    require_shown({name: trained[name] for name in UNROLLED})
     for name, runs in trained.items():
         # Snapshots are drawn of one seed; of the games that are judged the others are looked at, too.
         for each in runs if name in UNROLLED else runs[:1]:
@@ -80,12 +78,14 @@ def a_mog_time(lab: Lab) -> None:
     found = {name: (last(name, "least"), last(name, "near")) for name in UNROLLED}
     plain, *others = [least >= FAIR and near >= NEAR for least, near in found.values()]
     said = "; ".join(f"{name}: {100 * least:.1f} %, {100 * near:.1f} % near" for name, (least, near) in found.items())
-    lab.judge("unrolled", all(others) and not plain if lab.told else None, f"least mode: {said}")
+    told = {name: lab.told_by(trained[name]) for name in UNROLLED}
+    lab.judge("unrolled", all(others) and not plain if all(told.values()) else None, f"least mode: {said}")
+    still = next(iter(UNROLLED))
     pairs = [one["mode"] != other["mode"] and min(one["most"], other["most"]) > 0.5
              for one, other in itertools.pairwise(rows)
-             if one["game"] == other["game"] == next(iter(UNROLLED)) and one["seed"] == other["seed"]]  # fmt: skip
+             if one["game"] == other["game"] == still and one["seed"] == other["seed"]]  # fmt: skip
     changes = float(np.mean(pairs))
-    lab.judge("rotates", changes >= 0.5 if lab.told else None, f"{100 * changes:.0f} % of {len(pairs)} pairs")
+    lab.judge("rotates", changes >= 0.5 if told[still] else None, f"{100 * changes:.0f} % of {len(pairs)} pairs")
     draw(lab, density, snapshots)
 
 
