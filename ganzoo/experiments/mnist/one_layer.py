@@ -198,7 +198,7 @@ def k_fig11(lab: Lab) -> None:
     lab.table("last_scores", last)
     plain, penalised = (np.mean([row["classifier_score"] for row in last if row["game"] == name]) for name in GAMES)
     found = f"plain: {plain:.2f}; with penalty: {penalised:.2f}"
-    lab.judge("better", penalised >= 1.1 * plain if lab.told else None, found)
+    lab.judge("better", penalised >= 1.1 * plain if lab.told_by(lab.trained.values()) else None, found)
     with lab.figure("last_scores", 5.0, 3.2) as figure:
         panel = figure.add_subplot()
         panel.plot([row["game"] for row in last], [row["classifier_score"] for row in last], "o", alpha=0.7)
