@@ -227,7 +227,8 @@ def comparison(dataset: str) -> Experiment:
     says = "The last score is within 1.2 times the best one on at least 4 of 5 seeds."
     rule = (
         f"more than half of the variants do that without a collapse ({COLLAPSED}); of {EVALUATIONS} scores that are "
-        "off by 10 % at random the last one would be more than 1.2 times the best in 57 of 100 runs"
+        "off by 10 % at random the last one would be more than 1.2 times the best in 57 of 100 runs, and a game that "
+        "still learns in its last rounds keeps its score by that alone"
     )
     claim = Claim("stability report", says, rule)
     id = "compare-" + re.sub(r"[^\w.-]+", "-", dataset).strip("-")  # a folder's name, also of data in a folder
