@@ -276,6 +276,7 @@ def test_a_run_without_scores_stays_in_the_table():
         ({"dcgan, D at 1/4": (450, 2.0)}, ("confirmed", "confirmed", "not confirmed")),
         ({"dcgan, D at 1/4": (397, 2.0)}, ("confirmed", "confirmed", "not confirmed")),
         (dict.fromkeys(("dcgan, D at 1/2", "dcgan, D at 1/4"), (1_010, 2.0)), ("confirmed", "confirmed", UNTOLD)),
+        ({"dcgan, D at 1/4": (-9, 6.9)}, ("confirmed", "confirmed", UNTOLD)),  # it has not begun
         ({"mdgan": None}, ("confirmed", UNTOLD, "confirmed")),
     ],
 )
