@@ -97,8 +97,8 @@ def summary(rows: Sequence[dict]) -> list[dict]:
         "share": Claim(
             "Metz et al. 2016, section 3.3.1, on stacked MNIST",
             "With a discriminator of 1/4 of the generator's size fewer modes are reached than with one of 1/2.",
-            f"modes at a width of 1/4 are fewer than at 1/2, {SEEDWISE}; not told if both are all 1,000, nor if a run has "
-            "one alone: the rounds may be too few",
+            f"modes at a width of 1/4 are fewer than at 1/2, {SEEDWISE}; not told if both are all 1,000, nor if a run "
+            "has one alone: the rounds may be too few",
             "30.6 ± 20.7 and 628",
         ),
     },
