@@ -245,10 +245,10 @@ def a_frozen_d(lab: Lab) -> None:
                 sheet.append(gan.generate(10, seed=1, averaged=False))
     lab.table("variety", rows)
     first, last = ([row for row in rows if row["step"] == step] for step in (marks[0], marks[-1]))
+    told = lab.told_by(lab.trained.values())
     for claim, column in (("one_point", "spread"), ("deaf", "slope")):
         rest = np.mean([row[column] for row in last]) / np.mean([row[column] for row in first])
         each = ", ".join(f"{100 * b[column] / a[column]:.2f}" for a, b in zip(first, last, strict=True))
-        told = lab.told_by(lab.trained.values())
         lab.judge(claim, rest < 0.1 if told else None, f"{100 * rest:.3g} % of that before; seed by seed {each} %")
     draw_variety(lab, rows, marks, sheet)
 
