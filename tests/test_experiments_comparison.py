@@ -91,6 +91,7 @@ def no_run(monkeypatch):
         ({"dataset": "ring8", "metric": "fid"}, "no score of ring8 that ranks variants; known: frechet_distance, high"),
         ({"dataset": "swiss_roll", "metric": "modes_covered"}, "known: frechet_distance$"),
         ({"dataset": "./cats", "steps": 4}, "there is no folder"),
+        ({"dataset": "didgits"}, r"no recipe for didgits \(did you mean 'digits'\?\), and 'dcgan' plays"),
         ({"changes": ["gan.seed=3"]}, "gan.seed=3: .* give --seeds"),
         ({"changes": ["data.dataset=ring8"]}, "data.dataset=ring8: .* give --dataset"),
         ({"variants": ["dcgan", "began", "averaged"], "steps": 4},

@@ -205,6 +205,20 @@ def test_the_other_player_is_held(player, other):
     assert any(not np.array_equal(*pair) for pair in moved)
 
 
+@pytest.mark.parametrize(("objective", "rises"), [("non_saturating", False), (frozen.ASCENDING, True)])
+def test_the_generator_ascends_a_held_logit_also_where_the_discriminator_is_sure(objective, rises):
+    game = tiny(
+        objective=objective,
+        networks={"generator": {"architecture": "mlp", "width": 4}, "discriminator": dense(2, [[1.0], [1.0]], 60.0)},
+    )
+    batches = itertools.repeat(tf.zeros((64, 2)))
+    first, last = (
+        float(tf.reduce_mean(game.scores(game.generate(1_000, seed=1, averaged=False))))
+        for _ in frozen.alone(game, "generator", batches, (0, 50))
+    )
+    assert (last > first + 0.02) == rises
+
+
 def test_gradients_of_the_two_losses_are_in_the_ratio_of_their_slopes():
     """D = s(c) wherever G goes but for a small slope: d log(1 - D) = -s(c) da, d -log D = -(1 - s(c)) da."""
     kernel, level = [[1e-4], [2e-4]], -3.0

@@ -56,4 +56,3 @@ def main() -> None:
         for row in played.summary():
             print(f"{row['algorithm']:24} final {row['final']:.2f} ± {row['final_sd']:.2f}, area {row['area']:.1f} ± "
                   f"{row['area_sd']:.1f}, collapsed {100 * row['collapse_rate']:.0f} %")  # fmt: skip
-    print(f"written: {lab.folder}")

@@ -65,4 +65,3 @@ def main() -> None:
         lab.judge("keeps", 2 * len(keeping) > len(rows) if lab.told else None,
                   f"{len(keeping)} of {len(rows)}: {', '.join(keeping) or 'none'}")  # fmt: skip
         print((lab.folder / "variants.md").read_text(encoding="utf-8"), end="")
-    print(f"written: {lab.folder}")

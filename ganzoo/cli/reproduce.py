@@ -41,11 +41,10 @@ def main() -> None:
     for id in EXPERIMENT.value:
         checked(id, BUDGET.value, **asked)
     for id in EXPERIMENT.value:
-        folder = experiments.reproduce(
+        experiments.reproduce(
             id, BUDGET.value, **asked, runs=RUNS.value,
             core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
         )  # fmt: skip
-        print(f"written: {folder}")
         if PROCESSES.told:
             break
 

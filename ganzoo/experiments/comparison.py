@@ -60,9 +60,12 @@ def game(variant: str, dataset: str, metric: str, steps: int | None, changes: Se
     made_for = config.load_recipe(name)
     if made_for.data.dataset != dataset:
         if not steps and "train.steps" not in map(key_of, changes):
+            known = {config.load_recipe(each).data.dataset for each in config.list_recipes()}
+            hint = "" if dataset in known else f" ({did_you_mean(dataset, known)})"
             raise InputError(
-                f"variant {variant!r} has no recipe for {dataset}, and {name!r} plays {made_for.train.steps:,} rounds, "
-                f"of {made_for.data.dataset}; give --steps, and by --set what else differs on {dataset}"
+                f"variant {variant!r} has no recipe for {dataset}{hint}, and {name!r} plays "
+                f"{made_for.train.steps:,} rounds, of {made_for.data.dataset}; "
+                f"give --steps, and by --set what else differs on {dataset}"
             )
         own.append(f"data.dataset={dataset}")
     own += [f"train.steps={steps}"] if steps else []

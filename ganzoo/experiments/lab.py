@@ -232,6 +232,7 @@ class Lab:
                 self.say(f"{folder} keeps the result of `{before['command']}`, which has more")
             else:
                 records.publish(self.folder, folder, before)
+                self.say(f"written: {folder}")
 
     @contextlib.contextmanager
     def _drafts(self) -> Iterator[Path]:

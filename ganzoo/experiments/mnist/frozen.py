@@ -19,6 +19,7 @@ BATCH = 128
 EPOCHS = (1, 10, 25)
 SURE = 0.01  # D(G(z)): above, D is not near its optimum
 HELD_EPOCH = 10  # after which the discriminator is held
+ASCENDING = "wasserstein"  # by which G ascends the logit
 # No batch norm: a held discriminator shall be a function of the image, a generator one of its latent alone.
 NETWORK = '{{architecture = "strided", width = {}, depth = 2, normalized = false}}'
 COMMON = {
@@ -75,10 +76,13 @@ def alone(gan: GAN, player: str, batches: Iterator, marks: Sequence[int]) -> Ite
         yield mark
 
 
-def rebuilt(trained: Trained, **settings: int | str) -> GAN:
-    """Returns a run's game with new players and other settings."""
+def rebuilt(trained: Trained, old: GAN, players: Sequence[str], **settings: int | str) -> GAN:
+    """Returns a run's game with other settings, some players as they were in `old`, the others new."""
     recipe, shape = folders.held_recipe(trained.run.model_dir)
-    return config.build(recipe, image_shape=shape, **settings)
+    gan = config.build(recipe, image_shape=shape, **settings)
+    for name in players:
+        getattr(gan, name).set_weights(getattr(old, name).get_weights())
+    return gan
 
 
 def weight_gradients(gan: GAN, loss: Callable[[tf.Tensor], tf.Tensor], batches: int) -> Callable[[], np.ndarray]:
@@ -138,8 +142,7 @@ def a_frozen_g(lab: Lab) -> None:
     for trained in runs:
         held = trained.snapshots([epoch * rounds_of_epoch(lab) for epoch in held_epochs(lab)])
         for epoch, (_, old) in zip(held_epochs(lab), held, strict=True):
-            gan = rebuilt(trained, seed=trained.seed + 1_000)  # the discriminator begins anew
-            gan.generator.set_weights(old.generator.get_weights())
+            gan = rebuilt(trained, old, ("generator",), seed=trained.seed + 1_000)
             batches = iter(training_batches(images, BATCH, gan.seed))
             taken = {name: weight_gradients(gan, loss, lab.choose(smoke=2, short=16)) for name, loss in LOSSES.items()}
             for mark in alone(gan, "discriminator", batches, marks):
@@ -235,9 +238,8 @@ def a_frozen_d(lab: Lab) -> None:
     epoch = lab.choose(smoke=1, short=HELD_EPOCH)
     rows, sheet = [], []
     for trained in trained_game(lab):
-        old, gan = trained.restored(epoch * rounds_of_epoch(lab)), rebuilt(trained, objective="wasserstein")
-        for name in ("discriminator", "generator"):
-            getattr(gan, name).set_weights(getattr(old, name).get_weights())
+        old = trained.restored(epoch * rounds_of_epoch(lab))
+        gan = rebuilt(trained, old, ("discriminator", "generator"), objective=ASCENDING)
         batches = itertools.repeat(tf.zeros((BATCH, *gan.image_shape)))  # the generator sees no data
         for mark in alone(gan, "generator", batches, marks):
             rows.append({"seed": trained.seed, "step": mark, **variety(gan, lab.choose(smoke=50, short=1_000))})
