@@ -72,18 +72,20 @@ def series(rows: Sequence[dict], game: str, column: str) -> dict[int, np.ndarray
     return {seed: np.array([row[column] for row in own if row["seed"] == seed]) for seed in seeds}
 
 
-def curves(lab: Lab, name: str, rows: Sequence[dict], columns: Sequence[str], log: bool = False) -> None:
+def curves(lab: Lab, name: str, rows: Sequence[dict], columns: Sequence[str], what: str) -> None:
     """Draws a panel a game and a line a column of every seed, over the rounds; nothing without rows."""
     if not rows:
         return
     names = list(dict.fromkeys(row["game"] for row in rows))
     with lab.figure(name, 4.5 * len(names), 3.2) as figure:
-        for panel, game in zip(np.atleast_1d(figure.subplots(1, len(names), sharey=True)), names, strict=True):
+        panels = np.atleast_1d(figure.subplots(1, len(names), sharey=True))
+        panels[0].set_ylabel(what)
+        for panel, game in zip(panels, names, strict=True):
             for number, column in enumerate(columns):
                 for position, (seed, values) in enumerate(series(rows, game, column).items()):
                     label = None if position else column.replace("_", " ")
                     panel.plot(series(rows, game, "step")[seed], values, f"C{number}", lw=0.8, label=label)
-            panel.set(xlabel="round", title=game, yscale="log" if log else "linear")
+            panel.set(xlabel="round", title=game)
             panel.grid(alpha=0.3)
             panel.legend(fontsize=7)
 
@@ -110,7 +112,7 @@ def k_fig2(lab: Lab) -> None:
         for name, own in runs.items() for trained in own for row in trained.history
     ]  # fmt: skip
     lab.table("losses", rows)
-    curves(lab, "losses", rows, ("discriminator", "generator"))
+    curves(lab, "losses", rows, ("discriminator", "generator"), "adversarial loss, mean of 1,000 rounds")
 
     def change(player: str, name: str) -> float:
         losses = series(rows, name, player).values()
@@ -150,7 +152,7 @@ def k_fig3(lab: Lab) -> None:
     require_any(runs)
     rows = scores(lab, runs)
     lab.table("scores", rows)
-    curves(lab, "scores", rows, ("classifier_score",))
+    curves(lab, "scores", rows, ("classifier_score",), "classifier score")
     table = [
         {"game": name, "seed": each.seed, "status": each.status,
          **kept(series(rows, name, "classifier_score").get(each.seed, np.zeros(0)), each.finished)}

@@ -1,5 +1,7 @@
 """Level sets of a discriminator on the plane in three phases of its training: Kodali et al. 2018, figures 4 and 13."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -58,13 +60,14 @@ def slope_at(gan: GAN, points: np.ndarray) -> float:
     return float(tf.reduce_mean(tf.sqrt(norms)))
 
 
-def draw(panel, axis: np.ndarray, scores: np.ndarray, samples: np.ndarray, real: np.ndarray) -> None:
-    """Draws level sets with real points and samples."""
-    panel.contourf(axis, axis, scores, levels=14, cmap="viridis")
+def draw(panel, axis: np.ndarray, scores: np.ndarray, samples: np.ndarray, real: np.ndarray) -> Any:
+    """Draws level sets with real points and samples; returns what a colour bar is drawn of."""
+    filled = panel.contourf(axis, axis, scores, levels=14, cmap="viridis")
     panel.contour(axis, axis, scores, levels=14, colors="k", linewidths=0.25)
     panel.plot(*real.T, ".", ms=1.5, color="orange", rasterized=True)
     panel.plot(*samples.T, ".", ms=1, color="lime", rasterized=True)
     panel.set(xlim=axis[[0, -1]], ylim=axis[[0, -1]], aspect="equal", xticks=[], yticks=[])
+    return filled
 
 
 def flexibility(gan: GAN, reach: float, real: np.ndarray) -> float:
@@ -83,7 +86,7 @@ def page(lab: Lab, dataset: str, rounds: int) -> tuple[list[dict], dict[str, lis
     """
     real, rows = load(dataset).sample(1_000, 0), []
     runs = lab.train(games(dataset, VARIANTS, rounds, PHASES))
-    with lab.figure("level_sets", 2.6 * PHASES, 2.7 * len(VARIANTS)) as figure:
+    with lab.figure("level_sets", 2.9 * PHASES, 2.5 * len(VARIANTS)) as figure:
         figure.suptitle("D's score, data (orange), samples (green)", fontsize=9)
         panels = figure.subplots(len(VARIANTS), PHASES, squeeze=False)
         for row, (name, own) in zip(panels, runs.items(), strict=True):
@@ -92,7 +95,8 @@ def page(lab: Lab, dataset: str, rounds: int) -> tuple[list[dict], dict[str, lis
                     found = {"slope_at_real": slope_at(gan, real), "flexibility": flexibility(gan, REACH, real)}
                     rows.append({"variant": name, "seed": trained.seed, "step": step, **found})
                     if trained is own[0]:
-                        draw(panel, *surface(gan, REACH), real)
+                        filled = draw(panel, *surface(gan, REACH), real)
+                        figure.colorbar(filled, ax=panel, shrink=0.75).ax.tick_params(labelsize=6)
                         panel.set_title(f"{name}, round {step}", fontsize=8)
     lab.table("phases", rows)
     return rows, runs
