@@ -2,12 +2,15 @@
 
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ganzoo import config
 from ganzoo.callbacks import last_good
 from ganzoo.checkpoints import INTERRUPTED, Checkpoints, restore_newest
+from ganzoo.composition import UnsoundWarning
 from ganzoo.errors import Diverged, InputError
 from ganzoo.files import needed, or_without, write_text
 from ganzoo.gan import GAN
@@ -73,6 +76,20 @@ def held_recipe(model_dir: str | os.PathLike) -> tuple[config.Recipe, tuple[int,
     return config.with_precision(config.recipe_from(values, str(path))), shape
 
 
+def rebuilt(model_dir: str | os.PathLike, **settings: Any) -> tuple[GAN, config.Recipe]:
+    """Returns the GAN of a run's folder with new weights and, where they are given, other settings, and its recipe.
+
+    What is unsound in it was said when it was trained.
+
+    Raises:
+        InputError: if the folder holds no run.
+    """
+    recipe, shape = held_recipe(model_dir)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnsoundWarning)
+        return config.build(recipe, image_shape=shape, **settings), recipe
+
+
 def restored(model_dir: str | os.PathLike, checkpoint: str = "last") -> tuple[GAN, config.Recipe]:
     """Returns the GAN of a run's folder at a checkpoint, and its recipe.
 
@@ -85,8 +102,7 @@ def restored(model_dir: str | os.PathLike, checkpoint: str = "last") -> tuple[GA
     """
     if checkpoint not in ("last", BEST):
         raise InputError(f"checkpoint={checkpoint!r}: give 'last' or 'best'")
-    recipe, shape = held_recipe(model_dir)
-    gan = config.build(recipe, image_shape=shape)
+    gan, recipe = rebuilt(model_dir)
     folder = Path(model_dir) / CHECKPOINTS
     if not (Checkpoints(folder / BEST).restore(gan) if checkpoint == BEST else restore_newest(folder, gan)):
         cure = (

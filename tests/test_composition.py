@@ -4,7 +4,7 @@ import pytest
 from keras import Sequential, layers
 
 import ganzoo
-from ganzoo import composition
+from ganzoo import composition, config, folders
 from ganzoo.composition import UnsoundWarning
 from ganzoo.errors import InputError
 from ganzoo.gan import GAN
@@ -25,6 +25,17 @@ def test_a_penalty_with_batch_norm_is_warned_about():
         warnings.simplefilter("error")
         ganzoo.build("dcgan", penalty="interpolates", **tiny("dcgan", discriminator={"normalized": False}))
         ganzoo.build("dcgan", **tiny("dcgan"))
+
+
+def test_a_run_is_warned_about_once(tmp_path):
+    """Not again when it is sampled, exported or measured."""
+    width = [f"gan.networks.{player}.width=2" for player in ("generator", "discriminator")]
+    recipe = config.load_recipe("dcgan_digits", ["gan.penalty=interpolates", *width])
+    with pytest.warns(UnsoundWarning):
+        folders.keep_recipe(recipe, config.build(recipe, image_shape=(8, 8, 1)), tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert folders.rebuilt(tmp_path)[0].penalty == "interpolates"
 
 
 def test_a_penalty_with_minibatch_discrimination_is_warned_about():

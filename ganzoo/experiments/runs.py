@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ganzoo import config, folders, sweeps, training
+from ganzoo import folders, sweeps, training
 from ganzoo.callbacks.history import rows_of, save_rows
 from ganzoo.callbacks.scoring import SCORES_FILE
 from ganzoo.checkpoints import Checkpoints, restore_step
@@ -99,8 +99,7 @@ class Trained:
         gan = None
         for step in self.steps if steps is None else steps:
             if gan is None:
-                recipe, shape = folders.held_recipe(self.run.model_dir)
-                gan = config.build(recipe, image_shape=shape)
+                gan, _ = folders.rebuilt(self.run.model_dir)
             restore_step(self.run.model_dir / folders.CHECKPOINTS, gan, step)
             yield step, gan
 

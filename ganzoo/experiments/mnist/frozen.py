@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import config, folders
+from ganzoo import folders
 from ganzoo.data import load, training_batches
 from ganzoo.experiments.exact.vanishing import LOSSES, series
 from ganzoo.experiments.experiment import Claim, experiment
@@ -76,10 +76,9 @@ def alone(gan: GAN, player: str, batches: Iterator, marks: Sequence[int]) -> Ite
         yield mark
 
 
-def rebuilt(trained: Trained, old: GAN, players: Sequence[str], **settings: int | str) -> GAN:
+def derived(trained: Trained, old: GAN, players: Sequence[str], **settings: int | str) -> GAN:
     """Returns a run's game with other settings, some players as they were in `old`, the others new."""
-    recipe, shape = folders.held_recipe(trained.run.model_dir)
-    gan = config.build(recipe, image_shape=shape, **settings)
+    gan, _ = folders.rebuilt(trained.run.model_dir, **settings)
     for name in players:
         getattr(gan, name).set_weights(getattr(old, name).get_weights())
     return gan
@@ -142,7 +141,7 @@ def a_frozen_g(lab: Lab) -> None:
     for trained in runs:
         held = trained.snapshots([epoch * rounds_of_epoch(lab) for epoch in held_epochs(lab)])
         for epoch, (_, old) in zip(held_epochs(lab), held, strict=True):
-            gan = rebuilt(trained, old, ("generator",), seed=trained.seed + 1_000)
+            gan = derived(trained, old, ("generator",), seed=trained.seed + 1_000)
             batches = iter(training_batches(images, BATCH, gan.seed))
             taken = {name: weight_gradients(gan, loss, lab.choose(smoke=2, short=16)) for name, loss in LOSSES.items()}
             for mark in alone(gan, "discriminator", batches, marks):
@@ -239,7 +238,7 @@ def a_frozen_d(lab: Lab) -> None:
     rows, sheet = [], []
     for trained in trained_game(lab):
         old = trained.restored(epoch * rounds_of_epoch(lab))
-        gan = rebuilt(trained, old, ("discriminator", "generator"), objective=ASCENDING)
+        gan = derived(trained, old, ("discriminator", "generator"), objective=ASCENDING)
         batches = itertools.repeat(tf.zeros((BATCH, *gan.image_shape)))  # the generator sees no data
         for mark in alone(gan, "generator", batches, marks):
             rows.append({"seed": trained.seed, "step": mark, **variety(gan, lab.choose(smoke=50, short=1_000))})
