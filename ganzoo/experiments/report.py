@@ -21,6 +21,7 @@ first one.
 **not confirmed**: the rule is not met; where the interval that it asks for holds 0, that is no refutation, and three
 seeds have wide ones. **not tested at this scale**: the budget cannot tell, or seeds or runs are lacking. **left to the
 reader**: a picture. **of before a change**: set-up or rule have been changed since, and it waits to be run again.
+Core-hours are those that the runs' processes were there for: more than they worked where others had the cores, too.
 CIFAR-10 was a JPEG-compressed copy.
 
 """
