@@ -176,11 +176,14 @@ def test_dragan_is_judged_by_paired_differences(count, better, holds):
     plain = np.random.default_rng(0).uniform(2, 8, count)
     what = played({"non_saturating": [trained([v]) for v in plain], "dragan": [trained([v + better]) for v in plain]})
     verdicts = {}
-    lab = SimpleNamespace(budget="short", judge=lambda claim, holds, found: verdicts.update({claim: holds}))
+    lab = SimpleNamespace(told=True, judge=lambda claim, holds, found: verdicts.update({claim: holds}))
     for claim in ("final", "area", "distance"):
         table.judge(lab, what, claim, "non_saturating", [claim])
     table.judge(lab, what, "wgan_gp", "wgan_gp", ["final", "area"])
     assert verdicts == {"final": holds, "area": holds, "distance": holds, "wgan_gp": None}
+    lab.told = False  # runs were cut
+    table.judge(lab, what, "final", "non_saturating", ["final"])
+    assert verdicts["final"] is None
     if count == 20:
         assert table.best_of(what) == {1.0: "dragan", 0.0: None, -1.0: "non_saturating"}[better]
 

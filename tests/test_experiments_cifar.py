@@ -101,6 +101,7 @@ def test_a_run_that_never_had_half_of_the_classes_has_not_learned(tmp_path):
     rows = [games.row_of(lab, name, run) for name, run in (("a", fallen), ("b", slow))]
     assert [row["collapsed"] for row in rows] == [True, True]
     assert [row["learned"] for row in rows] == [True, False]
+    assert [games.mark_of(row) for row in rows] == ["collapsed", "never learned"]
     assert [row["late"] for row in rows] == [3.0, 3.0]  # of 2, 3 and 4
     assert [row["last"] for row in rows] == [4.0, 4.0]
 

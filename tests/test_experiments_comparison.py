@@ -13,7 +13,7 @@ from ganzoo.evaluation.directions import HIGHER, LOWER
 from ganzoo.evaluation.evaluate import DEFAULT_METRICS
 from ganzoo.evaluation.metrics import METRICS
 from ganzoo.experiments import comparison
-from ganzoo.experiments.lab import Lab
+from ganzoo.experiments.lab import VERDICTS, Lab
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_survivors_are_not_ranked(tmp_path, monkeypatch, capsys):
     assert [(row["name"], row["scored"]) for row in rows] == [("hinge", 3), ("lsgan", 3), ("dcgan", 1)]
     assert "dcgan: recipe dcgan_digits, 40 rounds\n" in capsys.readouterr().out
     head, _, _, lsgan, dcgan = (lab.folder / "variants.md").read_text().splitlines()
-    assert "| seeds with a score | last fid | best fid | times worse than best |" in head
+    assert "| seeds with a score | last fid | best fid | times worse than best | best is last |" in head
     assert head.endswith("| core-seconds to |")
-    assert lsgan.startswith("| `lsgan` | `lsgan_digits` | 40 | 3 of 3 | 120 ± 0 | 100 ± 0 | 1.20 | 0 % |")
-    assert dcgan.startswith("| `dcgan` | `dcgan_digits` | 40 | 1 of 3 | 80 ± 0 | 80 ± 0 | 1.00 | 67 % |")
+    assert lsgan.startswith("| `lsgan` | `lsgan_digits` | 40 | 3 of 3 | 120 ± 0 | 100 ± 0 | 1.20 | 0 of 3 | 0 % |")
+    assert dcgan.startswith("| `dcgan` | `dcgan_digits` | 40 | 1 of 3 | 80 ± 0 | 80 ± 0 | 1.00 | 1 of 3 | 67 % |")
     with open(lab.folder / "variants.csv", newline="") as file:
         assert [(row["recipe"], row["rounds"]) for row in csv.DictReader(file)][-1] == ("dcgan_digits", "40")
 
@@ -151,3 +151,20 @@ def test_survivors_are_not_ranked(tmp_path, monkeypatch, capsys):
 )
 def test_a_comparison_has_one_folder(dataset, id):
     assert comparison.comparison(dataset).id == id
+
+
+@pytest.mark.parametrize(
+    ("keeps", "learning", "verdict"),
+    [
+        ((True, True, False), 2, "confirmed"),
+        ((True, False, False), 2, "not confirmed"),
+        ((True,) * 3, 3, VERDICTS[None]),
+    ],
+)
+def test_games_that_still_learn_tell_nothing(tmp_path, keeps, learning, verdict):
+    """Their last score is the best so far, whatever comes of it."""
+    lab = lab_for(tmp_path, budget="short", seeds=5)
+    rows = [{"name": f"{i}", "runs": 5, "keeps": each, "still_learning": learning} for i, each in enumerate(keeps)]
+    comparison.judge(lab, rows)
+    assert lab.verdicts["keeps"]["verdict"] == verdict
+    assert lab.verdicts["keeps"]["found"].endswith(f"; {3 * learning} of 15 runs still learned")

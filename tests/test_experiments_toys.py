@@ -31,19 +31,23 @@ def test_a_mode_is_held_by_a_quarter_of_its_share():
 
 
 @pytest.mark.parametrize(
-    ("plain", "other", "verdict"),
+    ("plain", "other", "verdict", "found"),
     [
-        (20.0, 19.0, "confirmed"),
-        (29.5, 19.0, "not confirmed"),  # four alone hold more
-        (20.0, 30.0, "not confirmed"),  # so does what is not made for it
-        (33.0, 19.0, VERDICTS[None]),
+        ([20] * 5, 19, "confirmed", "5 of 6 (0 of the 1 others), the plain game 20.0: "),
+        ([29.5] * 5, 19, "not confirmed", "4 of 6 "),
+        ([28.5] * 5, 19, "not confirmed", "4 of 6 "),  # by half a mode is no lead
+        ([20] * 5, 30, "not confirmed", "5 of 6 (1 of the 1 others)"),  # so does what is not made for it
+        ([33, 33, 33, 33, 3], 19, "not confirmed", "0 of 6 "),  # ahead on one seed alone
+        ([33] * 5, 19, VERDICTS[None], "0 of 6 "),
     ],
 )
-def test_who_covers_more_modes_than_the_plain_game(tmp_path, plain, other, verdict):
+def test_who_covers_more_modes_than_the_plain_game(tmp_path, plain, other, verdict, found):
     lab = Lab(experiments.named("p-zoo"), tmp_path, tmp_path, budget="short", say=lambda line: None)
-    cures = dict(zip(zoo.CURES, (33.0, 32.0, 30.0, 30.0, 29.0, 10.0), strict=True))
-    zoo.judge(lab, {"non_saturating": plain, "minimax": other, **cures})
+    held = {"non_saturating": plain, "minimax": [other] * 5}
+    held |= {name: [value] * 5 for name, value in zip(zoo.CURES, (33.0, 32.0, 31.0, 31.0, 29.0, 10.0), strict=True)}
+    zoo.judge(lab, {name: dict(enumerate(map(float, own))) for name, own in held.items()})
     assert lab.verdicts["covers"]["verdict"] == verdict
+    assert lab.verdicts["covers"]["found"].startswith(found)
 
 
 def test_the_shares_of_the_modes_nearest_to_points():
@@ -82,6 +86,14 @@ def test_a_mean_over_seeds_is_not_judged_without_those_that_diverged(tmp_path, d
     level_sets.judge_sharp(lab, rows, runs_of(diverged))
     level_sets.judge_flexible(lab, rows, runs_of(diverged))
     assert [lab.verdicts[name]["verdict"] for name in ("sharp", "flexible")] == [sharp, flexible]
+
+
+def test_a_penalty_that_makes_slopes_larger_does_not_constrain_them(tmp_path):
+    lab = Lab(experiments.named("k-fig4"), tmp_path, tmp_path, budget="short", say=lambda line: None)
+    slopes = {"non_saturating": 0.4, "wgan_gp": 1.0, "dragan": 0.8}
+    rows = [{"variant": name, "seed": 0, "step": 1, "slope_at_real": slope} for name, slope in slopes.items()]
+    level_sets.judge_sharp(lab, rows, runs_of())
+    assert lab.verdicts["sharp"]["verdict"] == "not confirmed"
 
 
 def test_a_run_that_diverged_reaches_no_mode_after_the_last_round():

@@ -276,7 +276,7 @@ def test_a_call_that_fails_leaves_the_folder_as_it_was(tmp_path, ends):
 def test_a_new_result_leaves_nothing_of_the_one_before(tmp_path, ends):
     folder, _ = finished(tmp_path)
     (folder / "notes.txt").write_text("a reader's")
-    with lab_for(tmp_path, first_seed=5).recorded("ganzoo x --budget=short --seeds=1 --first_seed=5"):
+    with lab_for(tmp_path, seeds=3).recorded("ganzoo x --budget=short --seeds=3"):
         pass
     assert set(contents(folder)) == {"record.json", "notes.txt"}
 
@@ -287,23 +287,29 @@ def test_a_new_result_leaves_nothing_of_the_one_before(tmp_path, ends):
         ("ganzoo x --budget=smoke", {"budget": "smoke"}),
         ("ganzoo x --budget=short --set=train.steps=9", {}),
         ("ganzoo x --budget=short --seeds=1", {"seeds": 1}),
+        ("ganzoo x --budget=short --first_seed=1", {"first_seed": 1}),  # as many, but without seed 0
+        ("ganzoo x --budget=short --seeds=9 --first_seed=7", {"seeds": 9, "first_seed": 7}),
     ],
 )
 def test_another_result_is_refused_before_any_run(tmp_path, ends, command, options):
     folder, before = finished(tmp_path)
-    refused = r"results holds the result of .*`ganzoo x --budget=short`.*choose another output"
+    refused = r"results holds the result of .*`ganzoo x --budget=short`.*another place: --output=FOLDER"
     with pytest.raises(InputError, match=refused), lab_for(tmp_path, **{"seeds": 2, **options}).recorded(command):
         pytest.fail("it has begun")
     assert contents(folder) == before
 
 
-def test_other_seeds_take_the_place_of_a_result(tmp_path, ends):
+def test_more_seeds_take_the_place_of_a_result(tmp_path, ends):
     folder, _ = finished(tmp_path)
-    for options in ({"seeds": 3}, {"seeds": 2, "first_seed": 7}):
-        flags = "".join(f" --{name}={value}" for name, value in options.items())
-        finished(tmp_path, f"ganzoo x --budget=short{flags}", **options)
-        seeds = json.loads((folder / "record.json").read_text())["seeds"]
-        assert seeds == list(range(options.get("first_seed", 0), sum(options.values())))
+    finished(tmp_path, "ganzoo x --budget=short --seeds=3", seeds=3)
+    assert json.loads((folder / "record.json").read_text())["seeds"] == [0, 1, 2]
+
+
+def test_an_experiment_of_one_seed_has_one(tmp_path):
+    lab = lab_for(tmp_path, seeds=3, first_seed=4)
+    assert list(lab.seeds) == [4, 5, 6]
+    experiment = dataclasses.replace(lab.experiment, one_seed=True)
+    assert list(Lab(experiment, tmp_path, tmp_path, seeds=3, first_seed=4).seeds) == [4]
 
 
 def test_a_record_that_cannot_be_read_is_refused(tmp_path):

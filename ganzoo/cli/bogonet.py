@@ -50,7 +50,7 @@ def main() -> None:
     with lab.recorded(command):
         played = compared(lab, setting, VARIANTS.value)
         best = best_of(played)
-        told = len(played.complete) >= ENOUGH and len(VARIANTS.value) > 1
+        told = lab.told and len(played.complete) >= ENOUGH and len(VARIANTS.value) > 1
         lab.judge("best", best is not None if told else None,
                   f"{best or 'none'} of {len(VARIANTS.value)}, {len(played.complete)} games")  # fmt: skip
         for row in played.summary():

@@ -1,6 +1,6 @@
 """Compares variants on one data set: best and last scores, spread over seeds, collapse rate, core-seconds to a score.
 
-ganzoo compare --variants=dcgan,dragan,dual_d_selu --dataset=digits --seeds=5
+ganzoo compare --variants=dcgan,dragan,dual_d_selu --dataset=digits --seeds=5 --output=runs/compare
 ganzoo compare --variants=wgan_gp,unrolled --dataset=ring8 --steps=2000
 
 Each plays its small recipe for the data set, or its paper's if that is of it; it says which, and for how many rounds.
@@ -17,7 +17,7 @@ from absl import flags
 
 from ganzoo.data.toy import DENSITIES
 from ganzoo.errors import InputError
-from ganzoo.experiments.comparison import compared, comparison, mode_count
+from ganzoo.experiments.comparison import compared, comparison, judge, mode_count
 from ganzoo.experiments.lab import Lab
 from ganzoo.files import require_writable
 
@@ -61,7 +61,5 @@ def main() -> None:
         rows = compared(
             lab, names, DATASET.value, metric, steps=STEPS.value, changes=SET.value, wanted=SCORE.value
         )  # fmt: skip
-        keeping = [row["name"] for row in rows if row["keeps"]]
-        lab.judge("keeps", 2 * len(keeping) > len(rows) if lab.told else None,
-                  f"{len(keeping)} of {len(rows)}: {', '.join(keeping) or 'none'}")  # fmt: skip
+        judge(lab, rows)
         print((lab.folder / "variants.md").read_text(encoding="utf-8"), end="")

@@ -6,7 +6,7 @@ ganzoo reproduce --experiment=z-table2 --budget=short --seeds=3 --core_hours=4
 
 The same command goes on where it was cut; runs that another experiment has finished are not run again. With
 --core_hours no run begins beyond that, and what there is is published as a part, unless the folder has more already.
-A folder with a result of another budget, or of more of the same seeds, is refused.
+A folder with a result of another budget, or of seeds that are not asked for, is refused: --output gives another.
 """
 
 from absl import flags
@@ -23,7 +23,9 @@ BUDGET = flags.DEFINE_string(
 SEEDS = flags.DEFINE_integer("seeds", None, "How many; if not given the experiment's own number.")
 FIRST_SEED = flags.DEFINE_integer("first_seed", 0, "From which on, to see whether a verdict holds on others.")
 LIST = flags.DEFINE_bool("list", False, "Print every experiment, and the core-hours that one seed of it takes.")
-OUTPUT = flags.DEFINE_string("output", "results", "Where each experiment gets a folder.")
+OUTPUT = flags.DEFINE_string(
+    "output", None, "Where each experiment gets a folder; if not given results, for smoke results-smoke."
+)
 RUNS = flags.DEFINE_string("runs", "runs/experiments", "Where runs go, which experiments share.")
 CORE_HOURS = flags.DEFINE_float("core_hours", None, "Beyond which no further run begins.", lower_bound=0.0)
 JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; if not given one a core, on a GPU one.", lower_bound=1)
@@ -37,7 +39,8 @@ def main() -> None:
         return
     if not EXPERIMENT.value:
         raise InputError("give --experiment=ID, or --list to see them")
-    asked = {"seeds": SEEDS.value, "first_seed": FIRST_SEED.value, "output": OUTPUT.value}
+    output = OUTPUT.value or ("results-smoke" if BUDGET.value == "smoke" else "results")
+    asked = {"seeds": SEEDS.value, "first_seed": FIRST_SEED.value, "output": output}
     for id in EXPERIMENT.value:
         checked(id, BUDGET.value, **asked)
     for id in EXPERIMENT.value:
@@ -50,9 +53,9 @@ def main() -> None:
 
 
 def listed() -> str:
-    """Returns a line an experiment: id, core-hours of a seed at each budget, title."""
-    lines = [f"{'id':18} {'smoke':>7} {'short':>7} {'full':>7}  core-hours a seed"]
+    """Returns a line an experiment: id, core-hours of a seed at each budget, data to have, title."""
+    lines = [f"{'id':18} {'smoke':>7} {'short':>7} {'full':>7}  {'data':8} core-hours a seed"]
     for each in experiments.known().values():
         cost = " ".join(f"{each.hours[budget]:7.2g}" for budget in experiments.BUDGETS)
-        lines.append(f"{each.id:18} {cost}  {each.title}")
+        lines.append(f"{each.id:18} {cost}  {', '.join(each.needs) or '-':8} {each.title}")
     return "\n".join(lines)

@@ -196,13 +196,15 @@ def markdown(rows: Sequence[dict], metric: str) -> str:
     """Returns the table as Markdown."""
     to = "rounds_to" in rows[0]
     head = ["variant", "recipe", "rounds", "seeds with a score", f"last {metric}", f"best {metric}",
-            "times worse than best", "collapsed", "keeps its score"]  # fmt: skip
+            "times worse than best", "best is last", "collapsed", "keeps its score"]  # fmt: skip
     lines = [head + (["rounds to", "core-seconds to"] if to else []), ["---"] * (len(head) + 2 * to)]
     for row in rows:
         cells = [
             f"`{row['name']}`", f"`{row['recipe']}`", f"{row['rounds']:,}", f"{row['scored']} of {row['runs']}",
             f"{row['last']:.3g} ± {row['last_sd']:.2g}", f"{row['best']:.3g} ± {row['best_sd']:.2g}",
-            f"{row['last_over_best']:.2f}", f"{100 * row['collapse_rate']:.0f} %", "yes" if row["keeps"] else "no",
+            f"{row['last_over_best']:.2f}",
+            f"{row['still_learning']} of {row['runs']}", f"{100 * row['collapse_rate']:.0f} %",
+            "yes" if row["keeps"] else "no",
         ]  # fmt: skip
         lines.append(cells + ([f"{row['rounds_to']:.4g}", f"{row['core_seconds_to']:.3g}"] if to else []))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -230,10 +232,18 @@ def comparison(dataset: str) -> Experiment:
     says = "The last score is within 1.2 times the best one on at least 4 of 5 seeds."
     rule = (
         f"more than half of the variants do that without a collapse ({COLLAPSED}); of {EVALUATIONS} scores that are "
-        "off by 10 % at random the last one would be more than 1.2 times the best in 57 of 100 runs, and a game that "
-        "still learns in its last rounds keeps its score by that alone"
+        "off by 10 % at random the last one would be more than 1.2 times the best in 57 of 100 runs; not told if of "
+        "more than half of the runs the last score is the best: a game that still learns keeps its score by that alone"
     )
     claim = Claim("stability report", says, rule)
     id = "compare-" + re.sub(r"[^\w.-]+", "-", dataset).strip("-")  # a folder's name, also of data in a folder
     return Experiment(id, f"Compares variants on {dataset}", lambda lab: None, {"keeps": claim},
                       dict.fromkeys(BUDGETS, 0.0), 5)  # fmt: skip
+
+
+def judge(lab: Lab, rows: Sequence[dict]) -> None:
+    """Judges whether more than half of the variants keep their scores; nothing of games that were still learning."""
+    keeping = [row["name"] for row in rows if row["keeps"]]
+    runs, learning = (sum(row[key] for row in rows) for key in ("runs", "still_learning"))
+    found = f"{len(keeping)} of {len(rows)}: {', '.join(keeping) or 'none'}; {learning} of {runs} runs still learned"
+    lab.judge("keeps", 2 * len(keeping) > len(rows) if lab.told and 2 * learning <= runs else None, found)

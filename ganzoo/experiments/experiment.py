@@ -42,6 +42,7 @@ class Experiment:
         differs: what every budget does otherwise than the paper; none: nothing.
         scaled: what `short` does less of; none: nothing.
         needs: names of the TFDS sets that it trains on.
+        one_seed: whether it draws the first seed alone, however many are asked for.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Experiment:
     differs: str = ""
     scaled: str = ""
     needs: tuple[str, ...] = ()
+    one_seed: bool = False
 
 
 EXPERIMENTS: dict[str, Experiment] = {}
@@ -67,12 +69,13 @@ def experiment(
     differs: str = "",
     scaled: str = "",
     needs: tuple[str, ...] = (),
+    one_seed: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Registers the function below it as an experiment, its docstring as the title; `hours` are those of `BUDGETS`."""
 
     def register(run: Callable) -> Callable:
         cost, title = dict(zip(BUDGETS, hours, strict=True)), run.__doc__.splitlines()[0].rstrip(".")
-        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, differs, scaled, needs)
+        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, differs, scaled, needs, one_seed)
         return run
 
     return register

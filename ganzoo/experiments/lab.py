@@ -96,7 +96,8 @@ class Lab:
         self.folder = Path(folder)
         self.runs_folder = Path(runs_folder)
         self.budget = budget
-        self.seeds = range(first_seed, first_seed + (experiment.seeds if seeds is None else seeds))
+        count = 1 if experiment.one_seed else experiment.seeds if seeds is None else seeds
+        self.seeds = range(first_seed, first_seed + count)
         self.core_hours = core_hours
         self.jobs, self.threads = sweeps.shares(joblib.cpu_count(), jobs)  # threads of a run
         self.data_dir = data_dir

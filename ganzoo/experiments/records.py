@@ -39,7 +39,7 @@ def asked(command: str) -> set[str]:
 
 
 def require_place(folder: str | os.PathLike, command: str, seeds: Sequence[int]) -> None:
-    """Refuses a folder whose result would give way to one of something else, or of fewer of its seeds.
+    """Refuses a folder whose result would give way to one of something else, or to one that lacks some of its seeds.
 
     Raises:
         InputError: with the cure.
@@ -47,12 +47,12 @@ def require_place(folder: str | os.PathLike, command: str, seeds: Sequence[int])
     record = held(folder)
     if record is None:
         return
-    fewer = not record["partial"] and set(seeds) < set(record["seeds"])
-    if fewer or record["asked"] != asked(command):
-        what = f"seeds {', '.join(map(str, record['seeds']))} of " if fewer else ""
+    lacking = set() if record["partial"] else set(record["seeds"]) - set(seeds)
+    if lacking or record["asked"] != asked(command):
+        what = f"seeds {', '.join(map(str, record['seeds']))} of " if lacking else ""
         raise InputError(
             f"{folder} holds the result of {what}`{record['command']}`, which that of `{command}` would replace; "
-            "choose another output, or remove the folder"
+            "give another place: --output=FOLDER"
         )
 
 

@@ -10,7 +10,7 @@ from ganzoo.experiments.lab import RECORD_FILE
 
 KEYS = (
     "id", "title", "command", "budget", "seeds", "differs", "scaled", "devices", "partial", "core_hours", "finished",
-    "claims", "files",
+    "claims", "files", "runs",
 )  # fmt: skip
 HEADER = """# Results
 
@@ -65,7 +65,7 @@ def page(folder: str | os.PathLike) -> str:
     summary = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     missing = [each for id, each in known().items() if id not in {record["id"] for record in records}]
     parts = [HEADER, f"{sum(counts.values())} claims: {summary}.\n"]
-    parts += [_section(record, Path(folder)) for record in records]
+    parts += [_section(record, Path(folder), shared(record, records)) for record in records]
     if missing:
         parts.append("\n## Not run yet\n\n" + "".join(_line(each) for each in missing))
     parts.append(NOT_HERE)
@@ -78,11 +78,17 @@ def outdated(record: dict, experiment: Experiment) -> bool:
     return record["differs"] != experiment.differs or rules != {n: c["rule"] for n, c in record["claims"].items()}
 
 
+def shared(record: dict, records: list[dict]) -> list[str]:
+    """Returns the other results that have runs of a record's, too."""
+    own = {run["folder"] for run in record["runs"]}
+    return [each["folder"] for each in records if each is not record and own & {run["folder"] for run in each["runs"]}]
+
+
 def _line(experiment: Experiment) -> str:
     return f"* `{experiment.id}`: {experiment.title}\n"
 
 
-def _section(record: dict, folder: Path) -> str:
+def _section(record: dict, folder: Path, others: list[str]) -> str:
     stop = "" if record["title"].endswith("?") else "."
     name = record["folder"]
     lines = [f"\n## {name}\n", f"{record['title']}{stop}\n", f"`{record['command']}`"]
@@ -92,13 +98,15 @@ def _section(record: dict, folder: Path) -> str:
         said[-1] += f"; {experiment.seeds} are needed for a verdict"
     if record["core_hours"]:
         said.append(f"{record['core_hours']:.2g} core-hours")
+    if others:
+        said.append(f"runs shared with {', '.join(others)}")
     if record["devices"]:
         said.append("on " + " and ".join(record["devices"]))
     if experiment and outdated(record, experiment):
         said.append("**of before a change**")
     if record["partial"]:
         said.append("**a part: not all of its runs have ended**")
-    lines[-1] += f" ({'; '.join(said)}; {record['finished']})\n"
+    lines[-1] += f" ({'; '.join(said)}; judged {record['finished']})\n"
     if record["differs"]:
         lines.append(f"Otherwise than in the paper: {record['differs']}.\n")
     if record["scaled"]:

@@ -1,6 +1,7 @@
 """One experiment from its id to its record."""
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.records import RECORD_FILE, require_place
 from ganzoo.files import require_writable
 
+OUTPUT = "results"
+
 
 def reproduce(
     id: str,
@@ -17,7 +20,7 @@ def reproduce(
     *,
     seeds: int | None = None,
     first_seed: int = 0,
-    output: str | os.PathLike = "results",
+    output: str | os.PathLike = OUTPUT,
     runs: str | os.PathLike = "runs/experiments",
     core_hours: float | None = None,
     jobs: int | None = None,
@@ -42,7 +45,7 @@ def reproduce(
 
     Raises:
         InputError: if the id is unknown, a value impossible, or the folder holds a result of another budget, or of
-            more of the same seeds.
+            seeds that are not asked for.
     """
     command = checked(id, budget, seeds=seeds, first_seed=first_seed, output=output)
     experiment, folder = named(id), Path(output) / id
@@ -65,7 +68,7 @@ def checked(
     *,
     seeds: int | None = None,
     first_seed: int = 0,
-    output: str | os.PathLike = "results",
+    output: str | os.PathLike = OUTPUT,
 ) -> str:
     """Returns the command that the record of an experiment names; for the arguments see `reproduce`.
 
@@ -81,6 +84,7 @@ def checked(
         raise InputError(f"first_seed={first_seed}: give 0 or more")
     given = f" --seeds={seeds}" if seeds is not None else ""
     given += f" --first_seed={first_seed}" if first_seed else ""
+    given += f" --output={shlex.quote(os.fspath(output))}" if os.fspath(output) != OUTPUT else ""
     command = f"ganzoo reproduce --experiment={id} --budget={budget}{given}"
     require_place(Path(output) / id, command, range(first_seed, first_seed + (seeds or experiment.seeds)))
     return command

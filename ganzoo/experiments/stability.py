@@ -85,7 +85,8 @@ def said(lead: tuple[float, float, float]) -> str:
 def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str, float | str | bool]:
     """Returns a row of what a run that came to an end reached and kept.
 
-    `last_over_best` is at least 1, also where a higher score is better. `collapsed`: see `COLLAPSED`.
+    `last_over_best` is at least 1, also where a higher score is better. `best_is_last`: the run was still learning, as
+    far as can be told. `collapsed`: see `COLLAPSED`.
     """
     rows = trained.scores
     values = column(rows, metric)
@@ -95,6 +96,7 @@ def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str,
             "best": math.nan,
             "last": math.nan,
             "last_over_best": math.nan,
+            "best_is_last": False,
             "alive": math.nan,
             "collapsed": True,
         }
@@ -102,7 +104,8 @@ def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str,
     floor = max([0.0, *column(rows, f"real_{metric}")[:1]])
     ratio, alive = times_best(values, metric, floor), share_alive(rows[-1], modes)
     collapsed = not trained.finished or ratio > BEYOND or alive < FEWEST
-    return row | {"best": best, "last": values[-1], "last_over_best": ratio, "alive": alive, "collapsed": collapsed}
+    return row | {"best": best, "last": values[-1], "last_over_best": ratio, "best_is_last": values[-1] == best,
+                  "alive": alive, "collapsed": collapsed}  # fmt: skip
 
 
 def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]:
@@ -117,12 +120,14 @@ def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]
 def summary(name: str, rows: Sequence[Mapping]) -> dict[str, float | str | bool]:
     """Returns a row of many: means and standard deviations over seeds, the collapse rate, whether scores are kept.
 
-    `scored`: how many seeds have a score. `last_over_best` is the median of these, so that infinite ones count.
+    `scored`: how many seeds have a score; `still_learning`: of how many the last one is the best.
+    `last_over_best` is the median of those with a score, so that infinite ones count.
     """
     scored = [row for row in rows if not math.isnan(row["last"])]
     found: dict[str, float | str | bool] = {"name": name, "runs": len(rows), "scored": len(scored)}
     found |= averages(rows, ("best", "last", "seconds"))
     found["last_over_best"] = statistics.median([row["last_over_best"] for row in scored] or [math.nan])
+    found["still_learning"] = sum(row["best_is_last"] for row in rows)
     found["collapse_rate"] = float(np.mean([row["collapsed"] for row in rows]))
     found["keeps"] = bool(np.mean([row["last_over_best"] <= KEPT and not row["collapsed"] for row in rows]) >= ENOUGH)
     return found

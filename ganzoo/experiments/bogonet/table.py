@@ -8,11 +8,16 @@ from ganzoo.experiments.bogonet.play import MEASURES, Played, Setting, play
 from ganzoo.experiments.experiment import BUDGETS, Claim, Experiment, experiment
 from ganzoo.experiments.lab import Lab, NotEnough
 from ganzoo.experiments.papers import DRAGAN, PLAIN_GAME
+from ganzoo.experiments.stability import COLLAPSED
 from ganzoo.files import write_text
 
 VANILLA = "non_saturating"
 PAPERS = (VANILLA, "dragan", "wgan_gp")
 ENOUGH = 20  # games
+COLUMNS = (
+    "Means and standard deviations over games. final: the last score; area: the sum of a run's scores; distance: the "
+    "last Fréchet distance, lower is better; a game that never learned counts among the collapsed"
+)
 SHORT = Setting(games=30)
 # The paper says neither rounds nor batch.
 FULL = Setting(
@@ -55,7 +60,7 @@ def markdown(rows: Sequence[dict]) -> str:
         cells = [f"{row[key]:.3g} ± {row[f'{key}_sd']:.2g}" for key in MEASURES]
         cells = [f"`{row['algorithm']}`", str(row["games"]), *cells, f"{100 * row['collapse_rate']:.0f} %"]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n\n{COLUMNS}; {COLLAPSED}.\n"
 
 
 def judge(lab: Lab, played: Played, claim: str, second: str, measures: Sequence[str]) -> None:
@@ -64,7 +69,7 @@ def judge(lab: Lab, played: Played, claim: str, second: str, measures: Sequence[
             if (row["first"], row["second"]) == ("dragan", second) and row["measure"] in measures]  # fmt: skip
     said = [f"{row['measure']} {row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]" for row in rows]
     count = min([row["games"] for row in rows], default=0)  # of runs that left a distance, say
-    told = lab.budget != "smoke" and len(rows) == len(measures) and count >= ENOUGH
+    told = lab.told and len(rows) == len(measures) and count >= ENOUGH
     found = f"{', '.join(said)} over {count} game{'s' * (count != 1)}" if rows else ""
     better = [row["high"] < 0 if row["measure"] == "distance" else row["low"] > 0 for row in rows]
     lab.judge(claim, all(better) if told else None, found)

@@ -104,6 +104,11 @@ def real_score(lab: Lab, runs: dict[str, list[Trained]]) -> float:
     return scores[0] if scores else np.nan
 
 
+def mark_of(row: Mapping) -> str:
+    """Returns how a run is marked: one that never had half of the classes cannot have lost them."""
+    return ("collapsed" if row["learned"] else "never learned") if row["collapsed"] else "kept"
+
+
 def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, float]) -> None:
     """Draws each run's late score, a line a method, beside what is published, if anything is."""
     compared = bool(np.isfinite(list(published.values())).any())
@@ -116,12 +121,14 @@ def draw_scores(lab: Lab, name: str, rows: list[dict], published: dict[str, floa
         for position, method in enumerate(published):
             own = [row for row in rows if row["method"] == method]
             found.plot([row["best"] for row in own], [position] * len(own), "|", color="0.6", ms=12)
-            for collapsed, look in ((False, "C0o"), (True, "C3X")):
-                late = [row["late"] for row in own if row["collapsed"] == collapsed]
+            for mark, look in (("kept", "C0o"), ("collapsed", "C3X"), ("never learned", "kd")):
+                late = [row["late"] for row in own if mark_of(row) == mark]
                 found.plot(late, [position] * len(late), look, ms=5, zorder=3)
         label = metrics(lab)[0].replace("_", " ")
         found.set(title="found: late (point), best (bar)")
-        found.set_xlabel(f"{label}\nlate: mean of the last three; red cross: collapsed", fontsize=8)
+        found.set_xlabel(
+            f"{label}\nlate: mean of the last three\nred cross: collapsed; black: never learned", fontsize=8
+        )
         found.set_yticks(range(len(published)), list(published))
         found.set_ylim(len(published) - 0.5, -0.5)  # the first on top, no mark at the edge
         for panel in panels:

@@ -151,7 +151,8 @@ RULE = (
             "ours; methods of Mescheder et al. 2017, Metz et al. 2016, Nagarajan & Kolter 2017, Salimans et al. 2016",
             "Consensus, unrolling, the locally stable penalty and historical averaging converge on it.",
             "all four come in, with consensus' weight at 1, 5 steps unrolled, the penalty's weight at 0.5, that of "
-            f"historical averaging at 0.1 (others may not: consensus at 0.03, the last one at 0.02 and 0.5); {RULE}",
+            f"historical averaging at 0.1 (others may be too slow for {STEPS} steps: consensus at 0.03, the last one "
+            f"at 0.02 and 0.5); {RULE}",
             "none",
         ),
         "averages": Claim(
@@ -189,7 +190,9 @@ def a_bilinear(lab: Lab) -> None:
     averages, iterates = ("FTRL, mean of iterates", "alternating, mean of iterates"), ("FTRL on a box", "alternating")
     restless = all(rows[name]["ending"] != "comes in" for name in iterates)
     beside = "simultaneous, mean of iterates"
-    drawn = f"{told(*averages, *iterates, beside)} (it grows: {rows[beside]['last']:.2g} at the end)"
+    drawn = (
+        f"{told(*averages, *iterates, beside)} (its distance swings and grows: {rows[beside]['last']:.2g} at the end)"
+    )
     lab.judge("averages", end("comes in", *averages) and restless, drawn)
     for name, draw in (("paths", draw_path), ("curves", draw_curves)):
         with lab.figure(name, 10.0, 7.0) as figure:

@@ -32,7 +32,8 @@ def contrast(form: str, weight: float, reading: str, seed: int, steps: int) -> d
     fake = tf.constant(rng.normal(scale=2.0, size=(POINTS, 2)), tf.float32)
     angle = rng.uniform(0, 2 * np.pi, POINTS)
     beside = real + REACH * np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
-    model = discriminator({"width": 128, "depth": 2}, 2, seed)
+    # ReLU would leave it flat on some points, from which the forms with a target have no gradient to rise.
+    model = discriminator({"width": 128, "depth": 2, "activation": "leaky_relu"}, 2, seed)
     (_,) = training(model, real, fake, (steps,), form=form, weight=weight, seed=seed, **READINGS[reading])
     at_real, at_noise = (tf.sigmoid(model(points, training=False)).numpy() for points in (real, beside))
     return {
@@ -62,7 +63,9 @@ def swept(lab: Lab) -> list[dict]:
     seeds=12,
     differs="a discriminator of points against fakes that are held, for a game; k = 1, c = "
     f"{REACH:g}^2, which the remark does not give; besides equation 1's penalty, on the probability with Gaussian "
-    "noise, the notebook's, on the logit with uniform noise, which goes one way alone in every coordinate",
+    "noise, that of the authors' notebook, on the logit with uniform noise, which goes one way alone in every "
+    "coordinate; the discriminator has leaky ReLUs: plain ones left it flat at the real points of 4 of 12 seeds, where "
+    "the forms with a target have no gradient to leave",
     claims={
         "plain": Claim(
             "Kodali et al. 2018, section 2.4",
@@ -99,7 +102,7 @@ def k_forms(lab: Lab) -> None:
         kept = {each: contrasts(each, form, HEAVY) / contrasts(each, form, 0.0).mean() for each in READINGS}
         enough = [share.mean() >= SAME for share in kept.values()]
         found = "; ".join(
-            f"on the {each} {100 * share.mean():.2g} ± {100 * share.std():.1g} %" for each, share in kept.items()
+            f"on the {each} {100 * share.mean():.2g} % (sd {100 * share.std():.1g})" for each, share in kept.items()
         )
         lab.judge(form, (not any(enough) if form == "plain" else all(enough)) if lab.told else None, f"kept {found}")
     with lab.figure("contrast", 9.0, 3.6) as figure:

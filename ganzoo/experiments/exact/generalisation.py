@@ -43,8 +43,9 @@ def distances(width: int, count: int, seed: int, steps: int) -> dict[str, float]
             "Given enough samples, a small discriminator's distance on them is that on the distribution, to epsilon.",
             f"at width {WIDTHS[0]} the gap between training rows and as many new ones, mean of seeds, falls from "
             f"{' to '.join(f'{size:,}' for size in SIZES)} rows, and is then below {EPSILON:g}, our epsilon; on either "
-            "scores count as scaled best on the other half of the rows, 0 among the scales, by one trained network, so "
-            "that both distances are bounds from below, and the one on new rows is near 0 whatever D learned by heart",
+            "the scores of the one trained network are multiplied by the factor, 0 allowed, that is best on the other "
+            "half of the rows, so that both distances are bounds from below, the one on new rows near 0 whatever "
+            "D learned by heart",
             "theorem",
         ),
     },

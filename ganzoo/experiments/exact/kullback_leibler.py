@@ -130,8 +130,9 @@ def z_kl(lab: Lab) -> None:
     lab.judge("value", max(values) < TOLERANCE, f"largest error {max(values):.1e}")
     lab.judge("gradient", max(gradients) < TOLERANCE, f"largest error {max(gradients):.1e}")
     most, relative, cosine = ([each[key] for each in gaps] for key in ("most", "relative", "cosine"))
-    found = f"differs by {np.median(most):.2f} (median), {max(most):.2f} (most), "
-    found += f"{100 * np.median(relative):.0f} % of its norm (median); the cosine of both is at least {min(cosine):.2f}"
+    found = f"its largest component differs by {np.median(most):.2f} (median), {max(most):.2f} (most), "
+    found += f"the whole by {100 * np.median(relative):.0f} % of its norm (median); "
+    found += f"the cosine of both is at least {min(cosine):.2f}"
     lab.judge("total", max(most) < 1e-4, found)
     with lab.figure("path") as figure:
         draw_path(figure, rng)

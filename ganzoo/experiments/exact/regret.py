@@ -103,7 +103,7 @@ def k_regret(lab: Lab) -> None:
     flat, curved = ([row["gap"] / row["bound"] for row in rows if row["game"] == game] for game in GAMES)
     found = f"gap less bound at most {worst:.1e} in {len(rows)} plays; gap over bound "
     found += f"{min(flat):.4g} to {max(flat):.4g} in xy, {min(curved):.2g} to {max(curved):.2g} in the curved game"
-    lab.judge("bound", worst < 1e-9, found)
+    lab.judge("bound", worst < 1e-9 if lab.told else None, found)
     slopes, shares = [], []
     with lab.figure("gaps", 9.0, 3.8) as figure:
         for panel, (game, curvatures) in zip(figure.subplots(1, 2), GAMES.items(), strict=True):
@@ -123,5 +123,6 @@ def k_regret(lab: Lab) -> None:
             panel.set(title=title, xlabel="rounds T", ylabel="duality gap, largest over starts")
             panel.grid(alpha=0.3)
             panel.legend(fontsize=8)
-    found = f"at most {max(shares):.2f} of it; slopes {', '.join(f'{slope:.2f}' for slope in slopes)}"
-    lab.judge("vanishes", max(shares) <= 1, found)
+    found = "at most {:.2f} of it; slope of the largest gap over starts {:.2f} and {:.2f} in xy, {:.2f} and {:.2f} in "
+    found = found.format(max(shares), *slopes) + "the curved game, at rates 1/sqrt(T) and 1/sqrt(t)"
+    lab.judge("vanishes", max(shares) <= 1 if lab.told else None, found)

@@ -219,7 +219,8 @@ def variety(gan: GAN, count: int) -> dict[str, float]:
     claims={
         "one_point": Claim(
             "Article, on mode collapse",
-            "Against a held discriminator all samples become the one image that it thinks most real.",
+            "Against a held discriminator all samples become one image (whether that one which it thinks most real, as "
+            "the article has it, is left open: its probability is told beside).",
             "D held after 10 epochs: the samples' spread at the last mark is under 10 % of that before; mean of seeds",
             "argument",
         ),
@@ -250,7 +251,10 @@ def a_frozen_d(lab: Lab) -> None:
     for claim, column in (("one_point", "spread"), ("deaf", "slope")):
         rest = np.mean([row[column] for row in last]) / np.mean([row[column] for row in first])
         each = ", ".join(f"{100 * b[column] / a[column]:.2f}" for a, b in zip(first, last, strict=True))
-        lab.judge(claim, rest < 0.1 if told else None, f"{100 * rest:.3g} % of that before; seed by seed {each} %")
+        found = f"{100 * rest:.3g} % of that before; seed by seed {each} %"
+        if claim == "one_point":
+            found += "; D(G(z)) " + ", ".join(f"{row['probability']:.3f}" for row in last)
+        lab.judge(claim, rest < 0.1 if told else None, found)
     draw_variety(lab, rows, marks, sheet)
 
 

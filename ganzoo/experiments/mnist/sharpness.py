@@ -81,7 +81,7 @@ def judge_falls(lab: Lab, rows: Sequence[dict]) -> None:
     together = {kind: float(np.mean([in_falls(*pair)["spearman"] for pair in own])) for kind, own in pairs.items()}
     falls, told = len(ratios["logit"]), lab.told
     medians = {kind: float(np.median(own)) if falls else np.nan for kind, own in ratios.items()}
-    found = f"{falls} falls; " + "; ".join(f"{kind}: norm x {value:.2g}" for kind, value in medians.items())
+    found = "; ".join([f"{falls} falls", *(f"{kind}: norm x {value:.2g}" for kind, value in medians.items() if falls)])
     lab.judge("spikes", medians["logit"] >= 1.5 if told and falls >= 3 else None, found)
     found = "; ".join(f"{kind}: {value:.2f}" for kind, value in together.items())
     known = told and falls >= 3 and np.isfinite(together["logit"])

@@ -130,7 +130,7 @@ def judge_flexible(lab: Lab, rows: list[dict], runs: dict[str, list[Trained]]) -
 def judge_sharp(lab: Lab, rows: list[dict], runs: dict[str, list[Trained]]) -> None:
     """Judges by the slopes of the vanilla game's score and of DRAGAN's in the last phase."""
     slopes = means(last_phase(rows, "slope_at_real"))
-    told = lab.told_by([*runs["dragan"], *runs["non_saturating"]]) and slopes["non_saturating"] > 2
+    told = lab.told_by([*runs["dragan"], *runs["non_saturating"]])
     lab.judge("sharp", slopes["dragan"] < slopes["non_saturating"] / 2 if told else None, listed(slopes))
 
 
@@ -159,7 +159,7 @@ FLEXIBLE = (
             "Kodali et al. 2018, section 2.4, by the runs of figure 4",
             "The penalty constrains the norm of D's gradients around real points to be small.",
             "after the last round, mean of seeds, the mean slope of the score at real points is under half of the "
-            "vanilla game's; not told if that is not above 2, twice the slope to which the penalty draws",
+            "vanilla game's (the penalty draws it to 1, from above and from below)",
             "remark",
         ),
         "flexible": Claim(

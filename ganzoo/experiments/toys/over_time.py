@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+from matplotlib.colors import LogNorm
 
 from ganzoo.data import Density, load
 from ganzoo.experiments.experiment import Claim, experiment
@@ -47,9 +48,9 @@ def games(rounds: int, longer: int, names) -> dict[str, Game]:
         "rotates": Claim(
             "Article, on unrolled GANs (Metz et al. 2016)",
             "The plain game rotates from mode to mode.",
-            "with 0 steps, rates 1e-4: in at least half of the pairs of neighbouring snapshots, "
-            f"{SNAPSHOTS} a run, mean of seeds, more than half of the samples are nearest to one mode, and to another "
-            "one in the other snapshot",
+            "with 0 steps, rates 1e-4: in at least half of the pairs of one snapshot and the next one, "
+            f"of {SNAPSHOTS} a run, mean of seeds, more than half of the samples are nearest to one mode, and to "
+            "another one in the other snapshot",
             "figure",
         ),
     },
@@ -119,7 +120,9 @@ def draw(lab: Lab, density: Density, snapshots: dict[str, dict[int, np.ndarray]]
 def draw_moments(panels, name: str, density: Density, moments: dict[int, np.ndarray], titled: bool) -> None:
     """Draws where the samples of a game are, a panel a moment."""
     for panel, (step, points) in zip(panels, moments.items(), strict=False):
-        panel.hist2d(*points.T, bins=60, range=[[-3, 3], [-3, 3]], cmap="magma", norm="log", rasterized=True)
+        panel.hist2d(
+            *points.T, bins=60, range=[[-3, 3], [-3, 3]], cmap="magma", norm=LogNorm(1, SAMPLES), rasterized=True
+        )
         panel.set_facecolor("black")
         panel.plot(*density.modes.T, "wo", ms=4, mfc="none", mew=0.3)
         panel.set(xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
