@@ -74,7 +74,7 @@ def summary(rows: Sequence[dict]) -> list[dict]:
 @experiment(
     "p-stacked",
     needs=("mnist",),
-    hours=(0.02, 2.6, 100.0),
+    hours=(0.02, 2.4, 100.0),
     seeds=3,
     differs="dual_d_selu without residual blocks; unrolled without batch norm, at its recipe's 1e-4, with the minimax "
     "generator, both players at once and five inner steps of gradient descent at 1e-3, which are small beside Adam's; "
