@@ -16,7 +16,7 @@ from PIL import Image
 
 from ganzoo import experiments
 from ganzoo.errors import InputError
-from ganzoo.experiments import report, stability
+from ganzoo.experiments import report, reproduction, stability
 from ganzoo.experiments.exact import bilinear, divergences, eigenvalues, kullback_leibler, regret, self_contrastive
 from ganzoo.experiments.experiment import BUDGETS
 
@@ -105,6 +105,20 @@ def test_mistakes_are_told_before_any_work(options, message, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_which_command_a_record_names(tmp_path, monkeypatch):
+    """The one that goes on there, as short as can be."""
+    monkeypatch.chdir(tmp_path)
+    for id, budget, options, flags in (
+        ("z-kl", "short", {"output": "results/"}, ""),
+        ("z-kl", "smoke", {"output": "results"}, " --output=results"),
+        ("k-forms", "short", {"first_seed": 12}, ""),  # its own
+        ("k-forms", "short", {"first_seed": 0, "seeds": 2}, " --seeds=2 --first_seed=0"),
+        ("k-walk", "full", {"seeds": 3, "output": "a b"}, " '--output=a b'"),  # draws one seed
+    ):
+        command = reproduction.checked(id, budget, **options)
+        assert command == f"ganzoo reproduce --experiment={id} --budget={budget}{flags}"
+
+
 def test_on_the_command_line(tmp_path):
     def ran(*flags):
         command = [sys.executable, str(ROOT / "tools" / "reproduce.py"), *flags]
@@ -121,6 +135,8 @@ def test_on_the_command_line(tmp_path):
     done = ran("--experiment=a-divergences", "--budget=smoke")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "results-smoke" / "a-divergences" / "record.json").exists()
+    record = json.loads((tmp_path / "results-smoke" / "a-divergences" / "record.json").read_text())
+    assert record["command"] == "ganzoo reproduce --experiment=a-divergences --budget=smoke"
     refused = ran("--experiment=z-kl,a-divergences", "--output=results-smoke")
     assert refused.returncode == 1
     assert "results-smoke/a-divergences holds the result of `ganzoo reproduce" in refused.stderr
@@ -148,16 +164,18 @@ def test_the_page_has_each_verdict(tmp_path):
         report.page(tmp_path / "results")
 
 
-def test_the_page_says_which_results_share_runs(tmp_path):
-    """Else their core-hours would be counted twice."""
-    for id, folder in (("z-kl", "a"), ("a-divergences", "b"), ("k-regret", "a")):
+def test_the_page_says_which_results_have_the_same_games(tmp_path):
+    """Else their core-hours would be counted twice; what was not run counts in none."""
+    cases = (("z-kl", "a", "finished"), ("a-divergences", "b", "finished"), ("k-regret", "a", "finished before"),
+             ("a-bilinear", "b", "not run"))  # fmt: skip
+    for id, folder, status in cases:
         record, place = reproduced(id, tmp_path)
-        record["runs"] = [{"folder": folder}]
+        record["runs"] = [{"folder": folder, "status": status}]
         (place / "record.json").write_text(json.dumps(record))
     text = report.page(tmp_path / "results")
-    assert text.count("; runs shared with ") == 2
-    assert "; runs shared with k-regret; judged " in text
-    assert "; runs shared with z-kl; judged " in text
+    assert text.count("; games of ") == 2
+    assert "; games of k-regret, too; judged " in text
+    assert "; games of z-kl, too; judged " in text
 
 
 @pytest.mark.parametrize("change", ["differs", "rule"])
@@ -195,6 +213,15 @@ class Run(NamedTuple):
     seconds: float = 60.0
     finished: bool = True
     run: SimpleNamespace = SimpleNamespace(steps=30)
+
+
+@pytest.mark.parametrize(
+    ("values", "finished", "learning"),
+    [((3, 5, 8), True, True), ((8, 8, 8), True, False), ((3, 8, 7), True, False), ((3, 5, 8), False, False)],
+)
+def test_a_run_still_learns_whose_last_score_alone_is_the_best(values, finished, learning):
+    run = Run([{"step": step, "modes_covered": value} for step, value in enumerate(values)], finished=finished)
+    assert stability.steady(run, "modes_covered", modes=8)["best_is_last"] is learning
 
 
 def rows(values, shares=(0.5, 0.5)):

@@ -255,7 +255,7 @@ def test_of_two_parts_the_one_with_more_runs_is_kept(tmp_path, ends):
     statuses, _ = ends
     statuses["lsgan"] = "not finished"
     folder, before = finished(tmp_path)
-    lab = lab_for(tmp_path, core_hours=0.0, say=lambda line: None)
+    lab = lab_for(tmp_path, seeds=2, core_hours=0.0, say=lambda line: None)
     with lab.recorded("ganzoo x --budget=short"):
         lab.train({"other": Game("dcgan", (*TINY.changes, "gan.prior=uniform"))})
     assert contents(folder) == before
@@ -305,11 +305,28 @@ def test_more_seeds_take_the_place_of_a_result(tmp_path, ends):
     assert json.loads((folder / "record.json").read_text())["seeds"] == [0, 1, 2]
 
 
-def test_an_experiment_of_one_seed_has_one(tmp_path):
-    lab = lab_for(tmp_path, seeds=3, first_seed=4)
-    assert list(lab.seeds) == [4, 5, 6]
-    experiment = dataclasses.replace(lab.experiment, one_seed=True)
-    assert list(Lab(experiment, tmp_path, tmp_path, seeds=3, first_seed=4).seeds) == [4]
+def test_other_seeds_do_not_take_the_place_of_a_part(tmp_path, ends):
+    statuses, _ = ends
+    statuses["lsgan"] = "not finished"
+    folder, before = finished(tmp_path)
+    assert json.loads(before["record.json"])["partial"]
+    other = lab_for(tmp_path, first_seed=7)
+    with (
+        pytest.raises(InputError, match="results holds the result of seeds 0"),
+        other.recorded("ganzoo x --budget=short"),
+    ):
+        pytest.fail("it has begun")
+    assert contents(folder) == before
+
+
+def test_which_seeds_an_experiment_has(tmp_path):
+    own = lab_for(tmp_path, seeds=3, first_seed=4).experiment
+    assert list(own.asked(3, 4)) == [4, 5, 6]
+    assert list(own.asked()) == list(range(own.seeds))
+    later = dataclasses.replace(own, first_seed=5)
+    assert list(later.asked(2)) == [5, 6]
+    assert list(later.asked(2, 0)) == [0, 1]
+    assert list(Lab(dataclasses.replace(own, one_seed=True), tmp_path, tmp_path, seeds=3, first_seed=4).seeds) == [4]
 
 
 def test_a_record_that_cannot_be_read_is_refused(tmp_path):

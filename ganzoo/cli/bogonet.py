@@ -44,7 +44,7 @@ def main() -> None:
         comparison(setting), folder, RUNS.value,
         budget="short", seeds=SEEDS.value, core_hours=CORE_HOURS.value, jobs=JOBS.value, data_dir=DATA_DIR.value,
     )  # fmt: skip
-    given = [f"--{flag.name}={flag.value}" for flag in ASKED]
+    given = [f"--{flag.name}={flag.value}" for flag in (*ASKED, OUTPUT) if flag.value is not None]
     changes = [f"--set={change}" for change in SET.value]
     command = shlex.join(["ganzoo", "bogonet", f"--variants={','.join(VARIANTS.value)}", *given, *changes])
     with lab.recorded(command):

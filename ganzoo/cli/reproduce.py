@@ -21,10 +21,12 @@ BUDGET = flags.DEFINE_string(
     "budget", "short", "smoke (minutes at most), short (two cores) or full (the papers' setting)."
 )
 SEEDS = flags.DEFINE_integer("seeds", None, "How many; if not given the experiment's own number.")
-FIRST_SEED = flags.DEFINE_integer("first_seed", 0, "From which on, to see whether a verdict holds on others.")
-LIST = flags.DEFINE_bool("list", False, "Print every experiment, and the core-hours that one seed of it takes.")
+FIRST_SEED = flags.DEFINE_integer("first_seed", None, "From which on; if not given the experiment's own.")
+LIST = flags.DEFINE_bool(
+    "list", False, "Print every experiment: the core-hours that one seed of it takes, the data it needs."
+)
 OUTPUT = flags.DEFINE_string(
-    "output", None, "Where each experiment gets a folder; if not given results, for smoke results-smoke."
+    "output", None, "Where each experiment gets a folder; if not given results, of smoke results-smoke."
 )
 RUNS = flags.DEFINE_string("runs", "runs/experiments", "Where runs go, which experiments share.")
 CORE_HOURS = flags.DEFINE_float("core_hours", None, "Beyond which no further run begins.", lower_bound=0.0)
@@ -39,8 +41,7 @@ def main() -> None:
         return
     if not EXPERIMENT.value:
         raise InputError("give --experiment=ID, or --list to see them")
-    output = OUTPUT.value or ("results-smoke" if BUDGET.value == "smoke" else "results")
-    asked = {"seeds": SEEDS.value, "first_seed": FIRST_SEED.value, "output": output}
+    asked = {"seeds": SEEDS.value, "first_seed": FIRST_SEED.value, "output": OUTPUT.value}
     for id in EXPERIMENT.value:
         checked(id, BUDGET.value, **asked)
     for id in EXPERIMENT.value:
@@ -54,7 +55,7 @@ def main() -> None:
 
 def listed() -> str:
     """Returns a line an experiment: id, core-hours of a seed at each budget, data to have, title."""
-    lines = [f"{'id':18} {'smoke':>7} {'short':>7} {'full':>7}  {'data':8} core-hours a seed"]
+    lines = [f"{'id':18} {'smoke':>7} {'short':>7} {'full':>7}  core-hours a seed, data, title"]
     for each in experiments.known().values():
         cost = " ".join(f"{each.hours[budget]:7.2g}" for budget in experiments.BUDGETS)
         lines.append(f"{each.id:18} {cost}  {', '.join(each.needs) or '-':8} {each.title}")

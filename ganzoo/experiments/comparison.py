@@ -233,7 +233,8 @@ def comparison(dataset: str) -> Experiment:
     rule = (
         f"more than half of the variants do that without a collapse ({COLLAPSED}); of {EVALUATIONS} scores that are "
         "off by 10 % at random the last one would be more than 1.2 times the best in 57 of 100 runs; not told if of "
-        "more than half of the runs the last score is the best: a game that still learns keeps its score by that alone"
+        "more than half of the runs no score before the last is as good: a game that still learns keeps its score by "
+        "that alone"
     )
     claim = Claim("stability report", says, rule)
     id = "compare-" + re.sub(r"[^\w.-]+", "-", dataset).strip("-")  # a folder's name, also of data in a folder

@@ -42,6 +42,7 @@ class Experiment:
         differs: what every budget does otherwise than the paper; none: nothing.
         scaled: what `short` does less of; none: nothing.
         needs: names of the TFDS sets that it trains on.
+        first_seed: from which on where nobody says: later ones if its set-up or rule was found on those before.
         one_seed: whether it draws the first seed alone, however many are asked for.
     """
 
@@ -54,7 +55,13 @@ class Experiment:
     differs: str = ""
     scaled: str = ""
     needs: tuple[str, ...] = ()
+    first_seed: int = 0
     one_seed: bool = False
+
+    def asked(self, seeds: int | None = None, first_seed: int | None = None) -> range:
+        """Returns the seeds that a call asks for; None: as many, or from the one on, as it has by itself."""
+        first = self.first_seed if first_seed is None else first_seed
+        return range(first, first + (1 if self.one_seed else seeds or self.seeds))
 
 
 EXPERIMENTS: dict[str, Experiment] = {}
@@ -69,13 +76,14 @@ def experiment(
     differs: str = "",
     scaled: str = "",
     needs: tuple[str, ...] = (),
+    first_seed: int = 0,
     one_seed: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Registers the function below it as an experiment, its docstring as the title; `hours` are those of `BUDGETS`."""
 
     def register(run: Callable) -> Callable:
         cost, title = dict(zip(BUDGETS, hours, strict=True)), run.__doc__.splitlines()[0].rstrip(".")
-        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, differs, scaled, needs, one_seed)
+        EXPERIMENTS[id] = Experiment(id, title, run, claims, cost, seeds, differs, scaled, needs, first_seed, one_seed)
         return run
 
     return register

@@ -65,8 +65,8 @@ class Lab:
         folder: where its tables, figures and record go; made if it is not there.
         runs_folder: where runs go, those of other experiments too.
         budget: `"smoke"`, minutes at most; `"short"`, what two cores can do; `"full"`, the paper's setting.
-        seeds: how many.
-        first_seed: from which on.
+        seeds: how many; None: the experiment's own number.
+        first_seed: from which on; None: the experiment's own.
         core_hours: beyond which no further run begins; None: no end.
         jobs: runs at a time; None: one a core, on a GPU one.
         data_dir: where TFDS keeps its data sets.
@@ -84,7 +84,7 @@ class Lab:
         *,
         budget: str = "smoke",
         seeds: int | None = None,
-        first_seed: int = 0,
+        first_seed: int | None = None,
         core_hours: float | None = None,
         jobs: int | None = None,
         data_dir: str | None = None,
@@ -96,8 +96,7 @@ class Lab:
         self.folder = Path(folder)
         self.runs_folder = Path(runs_folder)
         self.budget = budget
-        count = 1 if experiment.one_seed else experiment.seeds if seeds is None else seeds
-        self.seeds = range(first_seed, first_seed + count)
+        self.seeds = experiment.asked(seeds, first_seed)
         self.core_hours = core_hours
         self.jobs, self.threads = sweeps.shares(joblib.cpu_count(), jobs)  # threads of a run
         self.data_dir = data_dir

@@ -47,7 +47,7 @@ def require_place(folder: str | os.PathLike, command: str, seeds: Sequence[int])
     record = held(folder)
     if record is None:
         return
-    lacking = set() if record["partial"] else set(record["seeds"]) - set(seeds)
+    lacking = set(record["seeds"]) - set(seeds)
     if lacking or record["asked"] != asked(command):
         what = f"seeds {', '.join(map(str, record['seeds']))} of " if lacking else ""
         raise InputError(

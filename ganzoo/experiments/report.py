@@ -7,6 +7,7 @@ from pathlib import Path
 from ganzoo.errors import InputError
 from ganzoo.experiments.experiment import Experiment, known
 from ganzoo.experiments.lab import RECORD_FILE
+from ganzoo.experiments.runs import ENDED
 
 KEYS = (
     "id", "title", "command", "budget", "seeds", "differs", "scaled", "devices", "partial", "core_hours", "finished",
@@ -22,6 +23,7 @@ first one.
 seeds have wide ones. **not tested at this scale**: the budget cannot tell, or seeds or runs are lacking. **left to the
 reader**: a picture. **of before a change**: set-up or rule have been changed since, and it waits to be run again.
 Core-hours are those that the runs' processes were there for: more than they worked where others had the cores, too.
+Results that have games of others, too, rest on the same runs, which count in each, unless they were trained anew.
 CIFAR-10 was a JPEG-compressed copy.
 
 """
@@ -79,9 +81,14 @@ def outdated(record: dict, experiment: Experiment) -> bool:
 
 
 def shared(record: dict, records: list[dict]) -> list[str]:
-    """Returns the other results that have runs of a record's, too."""
-    own = {run["folder"] for run in record["runs"]}
-    return [each["folder"] for each in records if each is not record and own & {run["folder"] for run in each["runs"]}]
+    """Returns the other results that rest on games and seeds of a record's, too."""
+    own = played(record)
+    return [each["folder"] for each in records if each is not record and own & played(each)]
+
+
+def played(record: dict) -> set[str]:
+    """Returns the folders of a record's runs that came to an end."""
+    return {run["folder"] for run in record["runs"] if run["status"].startswith(ENDED)}
 
 
 def _line(experiment: Experiment) -> str:
@@ -99,7 +106,7 @@ def _section(record: dict, folder: Path, others: list[str]) -> str:
     if record["core_hours"]:
         said.append(f"{record['core_hours']:.2g} core-hours")
     if others:
-        said.append(f"runs shared with {', '.join(others)}")
+        said.append(f"games of {', '.join(others)}, too")
     if record["devices"]:
         said.append("on " + " and ".join(record["devices"]))
     if experiment and outdated(record, experiment):

@@ -11,7 +11,7 @@ from ganzoo.experiments.lab import Lab
 from ganzoo.experiments.records import RECORD_FILE, require_place
 from ganzoo.files import require_writable
 
-OUTPUT = "results"
+OUTPUT = {"smoke": "results-smoke", "short": "results", "full": "results"}
 
 
 def reproduce(
@@ -19,8 +19,8 @@ def reproduce(
     budget: str = "short",
     *,
     seeds: int | None = None,
-    first_seed: int = 0,
-    output: str | os.PathLike = OUTPUT,
+    first_seed: int | None = None,
+    output: str | os.PathLike | None = None,
     runs: str | os.PathLike = "runs/experiments",
     core_hours: float | None = None,
     jobs: int | None = None,
@@ -35,8 +35,9 @@ def reproduce(
         id: one of `known()`.
         budget: `"smoke"`, minutes at most; `"short"`, what two cores can do; `"full"`, the paper's setting.
         seeds: how many; None: the experiment's own number.
-        first_seed: from which on: another one tells whether a verdict holds beyond the seeds it was found on.
-        output: in which the experiment gets a folder of its id.
+        first_seed: from which on: another one tells whether a verdict holds beyond the seeds it was found on; None: the
+            experiment's own.
+        output: in which the experiment gets a folder of its id; None: that of the budget in `OUTPUT`.
         runs: folder of the runs of all experiments.
         core_hours: beyond which no further run begins: what there is is published as a part; None: no end.
         jobs: runs at a time; None: one a core, on a GPU one.
@@ -48,7 +49,7 @@ def reproduce(
             seeds that are not asked for.
     """
     command = checked(id, budget, seeds=seeds, first_seed=first_seed, output=output)
-    experiment, folder = named(id), Path(output) / id
+    experiment, folder = named(id), Path(output or OUTPUT[budget]) / id
     require_writable(folder / RECORD_FILE)
     lab = Lab(
         experiment, folder, runs,
@@ -67,8 +68,8 @@ def checked(
     budget: str = "short",
     *,
     seeds: int | None = None,
-    first_seed: int = 0,
-    output: str | os.PathLike = OUTPUT,
+    first_seed: int | None = None,
+    output: str | os.PathLike | None = None,
 ) -> str:
     """Returns the command that the record of an experiment names; for the arguments see `reproduce`.
 
@@ -80,11 +81,15 @@ def checked(
         raise InputError(f"budget={budget!r}: give one of {', '.join(BUDGETS)}")
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds={seeds}: give at least 1")
-    if first_seed < 0:
+    if first_seed is not None and first_seed < 0:
         raise InputError(f"first_seed={first_seed}: give 0 or more")
-    given = f" --seeds={seeds}" if seeds is not None else ""
-    given += f" --first_seed={first_seed}" if first_seed else ""
-    given += f" --output={shlex.quote(os.fspath(output))}" if os.fspath(output) != OUTPUT else ""
-    command = f"ganzoo reproduce --experiment={id} --budget={budget}{given}"
-    require_place(Path(output) / id, command, range(first_seed, first_seed + (seeds or experiment.seeds)))
+    place, usual = Path(output or OUTPUT[budget]), Path(OUTPUT[budget])
+    given = {
+        "seeds": None if experiment.one_seed else seeds,
+        "first_seed": None if first_seed == experiment.first_seed else first_seed,
+        "output": None if place == usual else place,
+    }
+    flags = (f"--{name}={value}" for name, value in given.items() if value is not None)
+    command = shlex.join(["ganzoo", "reproduce", f"--experiment={id}", f"--budget={budget}", *flags])
+    require_place(place / id, command, experiment.asked(seeds, first_seed))
     return command

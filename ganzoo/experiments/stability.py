@@ -85,8 +85,8 @@ def said(lead: tuple[float, float, float]) -> str:
 def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str, float | str | bool]:
     """Returns a row of what a run that came to an end reached and kept.
 
-    `last_over_best` is at least 1, also where a higher score is better. `best_is_last`: the run was still learning, as
-    far as can be told. `collapsed`: see `COLLAPSED`.
+    `last_over_best` is at least 1, also where a higher score is better. `best_is_last`: none
+    before is as good, so that the run still learned. `collapsed`: see `COLLAPSED`.
     """
     rows = trained.scores
     values = column(rows, metric)
@@ -104,8 +104,8 @@ def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str,
     floor = max([0.0, *column(rows, f"real_{metric}")[:1]])
     ratio, alive = times_best(values, metric, floor), share_alive(rows[-1], modes)
     collapsed = not trained.finished or ratio > BEYOND or alive < FEWEST
-    return row | {"best": best, "last": values[-1], "last_over_best": ratio, "best_is_last": values[-1] == best,
-                  "alive": alive, "collapsed": collapsed}  # fmt: skip
+    return row | {"best": best, "last": values[-1], "last_over_best": ratio, "alive": alive,
+                  "best_is_last": trained.finished and best not in values[:-1], "collapsed": collapsed}  # fmt: skip
 
 
 def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]:
@@ -120,7 +120,7 @@ def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]
 def summary(name: str, rows: Sequence[Mapping]) -> dict[str, float | str | bool]:
     """Returns a row of many: means and standard deviations over seeds, the collapse rate, whether scores are kept.
 
-    `scored`: how many seeds have a score; `still_learning`: of how many the last one is the best.
+    `scored`: how many seeds have a score; `still_learning`: of how many the last one alone is the best.
     `last_over_best` is the median of those with a score, so that infinite ones count.
     """
     scored = [row for row in rows if not math.isnan(row["last"])]

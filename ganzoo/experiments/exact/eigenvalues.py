@@ -77,9 +77,11 @@ def turning(values: np.ndarray) -> float:
     "p-conopt-eigs",
     hours=(0.005, 0.05, 0.05),
     seeds=5,
+    first_seed=3,  # before, the rule was found
     differs="both spectra are taken at one game's weights, those after 2,000 rounds of consensus optimization (gamma "
     f"{WEIGHT:g}, RMSprop 1e-4, minimax loss) by 512 points: |v| is not 0 there, and the term has derivatives of v "
-    "beside those of the paper's analysis, without which no real eigenvalue of that size could diverge",
+    "beside those of the paper's analysis, without which it would leave no real eigenvalue of a size of 1/gamma or "
+    "more on the side that diverges",
     claims={
         "turning": Claim(
             "Mescheder et al. 2017; the first half in Padala & Gujar 2018, section 3.2",
@@ -119,8 +121,8 @@ def p_conopt_eigs(lab: Lab) -> None:
     lab.table("spectra", rows)
     pairs = [(rows[i], rows[i + 1]) for i in range(0, len(rows), 2)]
     found = "; ".join(f"{before['turning']:.2g} to {after['turning']:.2g}" for before, after in pairs)
-    still = sum(before["turning"] == 0 for before, _ in pairs)
-    found += f" (on {still} of {len(pairs)} seeds none is complex without the term)" if still else ""
+    real = sum(before["large"] > 0 == before["turning"] for before, _ in pairs)
+    found += f" (on {real} of {len(pairs)} seeds none of that size is complex without the term)" if real else ""
     less = all(after["turning"] < 0.1 * before["turning"] for before, after in pairs)
     lab.judge("turning", less if lab.told else None, found)
     found = "; ".join(

@@ -119,16 +119,16 @@ def size_and_spread(gradients: np.ndarray) -> dict[str, float]:
         "saturates": Claim(
             "Article; Arjovsky & Bottou 2017, figure 2",
             "With log(1 - D) the held generator's gradient vanishes as the discriminator nears its optimum.",
-            "held after 1, 10 and 25 epochs, each: the mean gradient's norm at the last mark is under 1 % of its "
-            f"largest; mean of seeds; not told unless the mean D(G(z)) there is under {100 * SURE:g} % in all three, "
-            "so that D is near its optimum",
+            "held after 1, 10 and 25 epochs, each: after D's last step the mean gradient's norm is under 1 % of the "
+            f"largest it had; mean of seeds; not told unless the mean D(G(z)) there is under {100 * SURE:g} % in all "
+            "three, so that D is near its optimum",
             "figure",
         ),
         "grows": Claim(
             "Article; Arjovsky & Bottou 2017, figure 3",
             "With -log D the gradient grows, and so does its variance.",
-            "held after 1, 10 and 25 epochs, each: norm and spread over batches are at the last mark at least 3 times "
-            "those after 100 steps, when D has left its beginning behind; mean of seeds",
+            "held after 1, 10 and 25 epochs, each: norm and spread over batches are after D's last step at least 3 "
+            "times those after 100 steps, when D has left its beginning behind; mean of seeds",
             "figure",
         ),
     },
@@ -221,13 +221,14 @@ def variety(gan: GAN, count: int) -> dict[str, float]:
             "Article, on mode collapse",
             "Against a held discriminator all samples become one image (whether that one which it thinks most real, as "
             "the article has it, is left open: its probability is told beside).",
-            "D held after 10 epochs: the samples' spread at the last mark is under 10 % of that before; mean of seeds",
+            "D held after 10 epochs: the samples' spread after G's last step is under 10 % of that before; mean of "
+            "seeds",
             "argument",
         ),
         "deaf": Claim(
             "Article, on mode collapse",
             "The sample no longer depends on the latent: dG/dz goes to 0.",
-            "the root mean square of ||dG/dz|| at the last mark is under 10 % of that before; mean of seeds",
+            "the root mean square of ||dG/dz|| after G's last step is under 10 % of that before; mean of seeds",
             "argument",
         ),
     },
