@@ -221,7 +221,7 @@ class Run(NamedTuple):
 )
 def test_a_run_still_learns_whose_last_score_alone_is_the_best(values, finished, learning):
     run = Run([{"step": step, "modes_covered": value} for step, value in enumerate(values)], finished=finished)
-    assert stability.steady(run, "modes_covered", modes=8)["best_is_last"] is learning
+    assert stability.steady(run, "modes_covered", modes=8)["still_learning"] is learning
 
 
 def rows(values, shares=(0.5, 0.5)):

@@ -321,11 +321,11 @@ def test_other_seeds_do_not_take_the_place_of_a_part(tmp_path, ends):
 
 def test_which_seeds_an_experiment_has(tmp_path):
     own = lab_for(tmp_path, seeds=3, first_seed=4).experiment
-    assert list(own.asked(3, 4)) == [4, 5, 6]
-    assert list(own.asked()) == list(range(own.seeds))
+    assert list(own.asked_seeds(3, 4)) == [4, 5, 6]
+    assert list(own.asked_seeds()) == list(range(own.seeds))
     later = dataclasses.replace(own, first_seed=5)
-    assert list(later.asked(2)) == [5, 6]
-    assert list(later.asked(2, 0)) == [0, 1]
+    assert list(later.asked_seeds(2)) == [5, 6]
+    assert list(later.asked_seeds(2, 0)) == [0, 1]
     assert list(Lab(dataclasses.replace(own, one_seed=True), tmp_path, tmp_path, seeds=3, first_seed=4).seeds) == [4]
 
 

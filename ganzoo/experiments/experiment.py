@@ -58,7 +58,7 @@ class Experiment:
     first_seed: int = 0
     one_seed: bool = False
 
-    def asked(self, seeds: int | None = None, first_seed: int | None = None) -> range:
+    def asked_seeds(self, seeds: int | None = None, first_seed: int | None = None) -> range:
         """Returns the seeds that a call asks for; None: as many, or from the one on, as it has by itself."""
         first = self.first_seed if first_seed is None else first_seed
         return range(first, first + (1 if self.one_seed else seeds or self.seeds))

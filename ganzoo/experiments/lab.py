@@ -96,7 +96,7 @@ class Lab:
         self.folder = Path(folder)
         self.runs_folder = Path(runs_folder)
         self.budget = budget
-        self.seeds = experiment.asked(seeds, first_seed)
+        self.seeds = experiment.asked_seeds(seeds, first_seed)
         self.core_hours = core_hours
         self.jobs, self.threads = sweeps.shares(joblib.cpu_count(), jobs)  # threads of a run
         self.data_dir = data_dir

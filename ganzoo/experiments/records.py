@@ -66,12 +66,12 @@ def less(record: Mapping[str, Any], enough: bool, before: Mapping[str, Any] | No
     """
     if before is None or (enough and not record["partial"]):
         return False
-    return not before["partial"] or ended(record) < ended(before)
+    return not before["partial"] or len(ended(record)) < len(ended(before))
 
 
-def ended(record: Mapping[str, Any]) -> int:
-    """Returns how many of a record's runs came to an end."""
-    return sum(run["status"].startswith(ENDED) for run in record["runs"])
+def ended(record: Mapping[str, Any]) -> set[str]:
+    """Returns the folders of those of a record's runs that came to an end."""
+    return {run["folder"] for run in record["runs"] if run["status"].startswith(ENDED)}
 
 
 def publish(draft: Path, folder: Path, before: Mapping[str, Any] | None) -> None:

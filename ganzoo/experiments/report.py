@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ganzoo.errors import InputError
 from ganzoo.experiments.experiment import Experiment, known
-from ganzoo.experiments.lab import RECORD_FILE
-from ganzoo.experiments.runs import ENDED
+from ganzoo.experiments.records import RECORD_FILE, ended
 
 KEYS = (
     "id", "title", "command", "budget", "seeds", "differs", "scaled", "devices", "partial", "core_hours", "finished",
@@ -67,7 +66,7 @@ def page(folder: str | os.PathLike) -> str:
     summary = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     missing = [each for id, each in known().items() if id not in {record["id"] for record in records}]
     parts = [HEADER, f"{sum(counts.values())} claims: {summary}.\n"]
-    parts += [_section(record, Path(folder), shared(record, records)) for record in records]
+    parts += [_section(record, Path(folder), same_games(record, records)) for record in records]
     if missing:
         parts.append("\n## Not run yet\n\n" + "".join(_line(each) for each in missing))
     parts.append(NOT_HERE)
@@ -80,15 +79,10 @@ def outdated(record: dict, experiment: Experiment) -> bool:
     return record["differs"] != experiment.differs or rules != {n: c["rule"] for n, c in record["claims"].items()}
 
 
-def shared(record: dict, records: list[dict]) -> list[str]:
-    """Returns the other results that rest on games and seeds of a record's, too."""
-    own = played(record)
-    return [each["folder"] for each in records if each is not record and own & played(each)]
-
-
-def played(record: dict) -> set[str]:
-    """Returns the folders of a record's runs that came to an end."""
-    return {run["folder"] for run in record["runs"] if run["status"].startswith(ENDED)}
+def same_games(record: dict, records: list[dict]) -> list[str]:
+    """Returns the other results that rest on games and seeds of a record's, too: a run's folder names both."""
+    own = ended(record)
+    return [each["folder"] for each in records if each is not record and own & ended(each)]
 
 
 def _line(experiment: Experiment) -> str:

@@ -49,7 +49,7 @@ def reproduce(
             seeds that are not asked for.
     """
     command = checked(id, budget, seeds=seeds, first_seed=first_seed, output=output)
-    experiment, folder = named(id), Path(output or OUTPUT[budget]) / id
+    experiment, folder = named(id), place(budget, output) / id
     require_writable(folder / RECORD_FILE)
     lab = Lab(
         experiment, folder, runs,
@@ -83,13 +83,18 @@ def checked(
         raise InputError(f"seeds={seeds}: give at least 1")
     if first_seed is not None and first_seed < 0:
         raise InputError(f"first_seed={first_seed}: give 0 or more")
-    place, usual = Path(output or OUTPUT[budget]), Path(OUTPUT[budget])
+    there = place(budget, output)
     given = {
         "seeds": None if experiment.one_seed else seeds,
         "first_seed": None if first_seed == experiment.first_seed else first_seed,
-        "output": None if place == usual else place,
+        "output": None if there == place(budget) else there,
     }
     flags = (f"--{name}={value}" for name, value in given.items() if value is not None)
     command = shlex.join(["ganzoo", "reproduce", f"--experiment={id}", f"--budget={budget}", *flags])
-    require_place(place / id, command, experiment.asked(seeds, first_seed))
+    require_place(there / id, command, experiment.asked_seeds(seeds, first_seed))
     return command
+
+
+def place(budget: str, output: str | os.PathLike | None = None) -> Path:
+    """Returns in which folder experiments get theirs; None: that of the budget."""
+    return Path(OUTPUT[budget] if output is None else output)

@@ -85,8 +85,8 @@ def said(lead: tuple[float, float, float]) -> str:
 def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str, float | str | bool]:
     """Returns a row of what a run that came to an end reached and kept.
 
-    `last_over_best` is at least 1, also where a higher score is better. `best_is_last`: none
-    before is as good, so that the run still learned. `collapsed`: see `COLLAPSED`.
+    `last_over_best` is at least 1, also where a higher score is better. `still_learning`: no
+    score before the last one is as good. `collapsed`: see `COLLAPSED`.
     """
     rows = trained.scores
     values = column(rows, metric)
@@ -96,7 +96,7 @@ def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str,
             "best": math.nan,
             "last": math.nan,
             "last_over_best": math.nan,
-            "best_is_last": False,
+            "still_learning": False,
             "alive": math.nan,
             "collapsed": True,
         }
@@ -105,7 +105,7 @@ def steady(trained: Trained, metric: str, modes: int | None = None) -> dict[str,
     ratio, alive = times_best(values, metric, floor), share_alive(rows[-1], modes)
     collapsed = not trained.finished or ratio > BEYOND or alive < FEWEST
     return row | {"best": best, "last": values[-1], "last_over_best": ratio, "alive": alive,
-                  "best_is_last": trained.finished and best not in values[:-1], "collapsed": collapsed}  # fmt: skip
+                  "still_learning": trained.finished and best not in values[:-1], "collapsed": collapsed}  # fmt: skip
 
 
 def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]:
@@ -120,14 +120,14 @@ def reached(trained: Trained, metric: str, wanted: float) -> tuple[float, float]
 def summary(name: str, rows: Sequence[Mapping]) -> dict[str, float | str | bool]:
     """Returns a row of many: means and standard deviations over seeds, the collapse rate, whether scores are kept.
 
-    `scored`: how many seeds have a score; `still_learning`: of how many the last one alone is the best.
+    `scored`: how many seeds have a score; `still_learning`: how many of the runs were.
     `last_over_best` is the median of those with a score, so that infinite ones count.
     """
     scored = [row for row in rows if not math.isnan(row["last"])]
     found: dict[str, float | str | bool] = {"name": name, "runs": len(rows), "scored": len(scored)}
     found |= averages(rows, ("best", "last", "seconds"))
     found["last_over_best"] = statistics.median([row["last_over_best"] for row in scored] or [math.nan])
-    found["still_learning"] = sum(row["best_is_last"] for row in rows)
+    found["still_learning"] = sum(row["still_learning"] for row in rows)
     found["collapse_rate"] = float(np.mean([row["collapsed"] for row in rows]))
     found["keeps"] = bool(np.mean([row["last_over_best"] <= KEPT and not row["collapsed"] for row in rows]) >= ENOUGH)
     return found

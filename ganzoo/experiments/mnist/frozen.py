@@ -249,12 +249,11 @@ def a_frozen_d(lab: Lab) -> None:
     lab.table("variety", rows)
     first, last = ([row for row in rows if row["step"] == step] for step in (marks[0], marks[-1]))
     told = lab.told_by(lab.trained.values())
-    for claim, column in (("one_point", "spread"), ("deaf", "slope")):
+    believed_in = "; D(G(z)) " + ", ".join(f"{row['probability']:.3f}" for row in last)
+    for claim, column, beside in (("one_point", "spread", believed_in), ("deaf", "slope", "")):
         rest = np.mean([row[column] for row in last]) / np.mean([row[column] for row in first])
         each = ", ".join(f"{100 * b[column] / a[column]:.2f}" for a, b in zip(first, last, strict=True))
-        found = f"{100 * rest:.3g} % of that before; seed by seed {each} %"
-        if claim == "one_point":
-            found += "; D(G(z)) " + ", ".join(f"{row['probability']:.3f}" for row in last)
+        found = f"{100 * rest:.3g} % of that before; seed by seed {each} %{beside}"
         lab.judge(claim, rest < 0.1 if told else None, found)
     draw_variety(lab, rows, marks, sheet)
 
